@@ -1,0 +1,1 @@
+"""Record, store, replay, resume and fork AI agents out of OpenTelemetry alone."""

@@ -1,0 +1,1 @@
+"""Spans of other instrumentations, brought into the one normal form."""

@@ -1,0 +1,249 @@
+"""Every exception of the package, in one tree.
+
+AgentReplayError
+├── ConfigurationError            a setting has no meaning (also ValueError)
+├── RecordedError                 stands for a recorded exception whose class cannot be had here
+├── StoreError
+│   ├── StoreUnavailableError     cannot be reached or opened
+│   ├── StoreAccessError          reached, but user or password is refused
+│   ├── StoreSchemaError          the store is newer than this code, or not ours
+│   ├── RunNotFoundError          no run with this id (also LookupError)
+│   └── AmbiguousRunError         the prefix fits several runs (also LookupError)
+├── RecordingError                a recording file is damaged, too large or of another version (also ValueError)
+├── RunIncompleteError            the run has a gap and cannot be replayed
+├── StepNotFoundError             the run has no such step (also LookupError)
+├── ResultTypeError               a recorded value cannot be given back as its native type (also TypeError)
+├── WriteBlockedError             a write was asked for where only reads may run
+└── DivergenceError               a replay differed from its recording
+
+Each error carries the ids it is about as attributes, and its message says
+what happened, to what, and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "AgentReplayError",
+    "AmbiguousRunError",
+    "ConfigurationError",
+    "DivergenceError",
+    "RecordedError",
+    "RecordingError",
+    "ResultTypeError",
+    "RunIncompleteError",
+    "RunNotFoundError",
+    "StepNotFoundError",
+    "StoreAccessError",
+    "StoreError",
+    "StoreSchemaError",
+    "StoreUnavailableError",
+    "WriteBlockedError",
+]
+
+
+class AgentReplayError(Exception):
+    """Base of every error that this package raises."""
+
+
+class ConfigurationError(AgentReplayError, ValueError):
+    """A setting has no meaning; the message names it and says what is allowed."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        self.setting = setting
+        self.problem = problem
+        super().__init__(f"{setting}: {problem}")
+
+    def __reduce__(self) -> tuple[type[ConfigurationError], tuple[str, str]]:
+        return type(self), (self.setting, self.problem)
+
+
+class RecordedError(AgentReplayError):
+    """Stands for a recorded exception whose class is not importable here."""
+
+    def __init__(self, type_name: str, message: str) -> None:
+        self.type_name = type_name
+        self.message = message
+        super().__init__(f"{type_name}: {message}")
+
+    def __reduce__(self) -> tuple[type[RecordedError], tuple[str, str]]:
+        return type(self), (self.type_name, self.message)
+
+
+class StoreError(AgentReplayError):
+    """Base of what can go wrong with a store."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot be reached or opened."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        self.url = url
+        self.problem = problem
+        super().__init__(
+            f"Store {url} cannot be reached: {problem}. "
+            "Check the address and that the server runs, then try again.",
+        )
+
+    def __reduce__(self) -> tuple[type[StoreUnavailableError], tuple[str, str]]:
+        return type(self), (self.url, self.problem)
+
+
+class StoreAccessError(StoreError):
+    """The store was reached, but it refuses this user or password."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        self.url = url
+        self.problem = problem
+        super().__init__(
+            f"Store {url} refuses access: {problem}. Check user, password and rights.",
+        )
+
+    def __reduce__(self) -> tuple[type[StoreAccessError], tuple[str, str]]:
+        return type(self), (self.url, self.problem)
+
+
+class StoreSchemaError(StoreError):
+    """The store's schema is not one that this version of the package knows."""
+
+    def __init__(self, url: str, found: int, known: int) -> None:
+        self.url = url
+        self.found = found
+        self.known = known
+        super().__init__(
+            f"Store {url} has schema version {found}, this package knows up to "
+            f"{known}. Upgrade otel-agent-replay, or use another store.",
+        )
+
+    def __reduce__(self) -> tuple[type[StoreSchemaError], tuple[str, int, int]]:
+        return type(self), (self.url, self.found, self.known)
+
+
+class RunNotFoundError(StoreError, LookupError):
+    """No run with this id is stored."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(
+            f"No run {run_id!r} in this store. List what is there with "
+            "`agent-replay runs`.",
+        )
+
+    def __reduce__(self) -> tuple[type[RunNotFoundError], tuple[str]]:
+        return type(self), (self.run_id,)
+
+
+class AmbiguousRunError(StoreError, LookupError):
+    """The given prefix fits more than one run."""
+
+    def __init__(self, prefix: str, run_ids: Sequence[str]) -> None:
+        self.prefix = prefix
+        self.run_ids = tuple(run_ids)
+        super().__init__(
+            f"{prefix!r} fits {len(run_ids)} runs: {', '.join(run_ids[:5])}"
+            f"{', …' if len(run_ids) > len(run_ids[:5]) else ''}. Give more of the id.",
+        )
+
+    def __reduce__(self) -> tuple[type[AmbiguousRunError], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.prefix, self.run_ids)
+
+
+class RecordingError(AgentReplayError, ValueError):
+    """A recording file is damaged, too large, or of a version not known here."""
+
+    def __init__(self, source: str, problem: str) -> None:
+        self.source = source
+        self.problem = problem
+        super().__init__(f"{source} is no readable recording: {problem}.")
+
+    def __reduce__(self) -> tuple[type[RecordingError], tuple[str, str]]:
+        return type(self), (self.source, self.problem)
+
+
+class RunIncompleteError(AgentReplayError):
+    """The run has gaps, so a replay of it could be wrong without anyone seeing it."""
+
+    def __init__(self, run_id: str, gaps: Sequence[str]) -> None:
+        self.run_id = run_id
+        self.gaps = tuple(gaps)
+        super().__init__(
+            f"Run {run_id} is incomplete: {'; '.join(gaps)}. "
+            "Pass allow_gaps=True (--allow-gaps) to replay what is there.",
+        )
+
+    def __reduce__(
+        self,
+    ) -> tuple[type[RunIncompleteError], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.run_id, self.gaps)
+
+
+class StepNotFoundError(AgentReplayError, LookupError):
+    """The run has no step with this index."""
+
+    def __init__(self, run_id: str, step: int, count: int) -> None:
+        self.run_id = run_id
+        self.step = step
+        self.count = count
+        super().__init__(
+            f"Run {run_id} has no step {step}; it has {count} "
+            f"{'step' if count == 1 else 'steps'}, counted from 0.",
+        )
+
+    def __reduce__(self) -> tuple[type[StepNotFoundError], tuple[str, int, int]]:
+        return type(self), (self.run_id, self.step, self.count)
+
+
+class ResultTypeError(AgentReplayError, TypeError):
+    """A recorded value cannot be given back as the native type it had."""
+
+    def __init__(self, type_name: str, problem: str) -> None:
+        self.type_name = type_name
+        self.problem = problem
+        super().__init__(
+            f"A recorded value of type {type_name} cannot be rebuilt: {problem}. "
+            "Annotate the function's return type, or return JSON values.",
+        )
+
+    def __reduce__(self) -> tuple[type[ResultTypeError], tuple[str, str]]:
+        return type(self), (self.type_name, self.problem)
+
+
+class WriteBlockedError(AgentReplayError):
+    """A write was asked for where only reads may run."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(
+            f"{name} is a write and was not run: {reason}. Allow it by name with "
+            f"allow_writes=[{name!r}] (--allow-write {name}).",
+        )
+
+    def __reduce__(self) -> tuple[type[WriteBlockedError], tuple[str, str]]:
+        return type(self), (self.name, self.reason)
+
+
+class DivergenceError(AgentReplayError):
+    """A replay differed from its recording.
+
+    Attributes:
+        run_id: The recorded run.
+        differences: One line a difference, the first one first.
+    """
+
+    def __init__(self, run_id: str, differences: Sequence[str]) -> None:
+        self.run_id = run_id
+        self.differences = tuple(differences)
+        more = len(differences) - 5
+        lines = "\n".join(f"  - {line}" for line in differences[:5])
+        tail = f"\n  … and {more} more" if more > 0 else ""
+        super().__init__(
+            f"The replay of run {run_id} differs from its recording:\n{lines}{tail}",
+        )
+
+    def __reduce__(self) -> tuple[type[DivergenceError], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.run_id, self.differences)

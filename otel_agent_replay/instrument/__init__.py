@@ -1,0 +1,1 @@
+"""Where native calls become `Call` and `Outcome`."""

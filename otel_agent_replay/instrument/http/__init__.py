@@ -1,0 +1,1 @@
+"""HTTP clients, patched once at the seam."""

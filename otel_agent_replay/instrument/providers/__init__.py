@@ -1,0 +1,1 @@
+"""Provider codecs: wire JSON to GenAI messages and back; pure functions."""

@@ -1,0 +1,1 @@
+"""Immutable data: payloads, spans, calls, messages, steps, runs. No I/O."""

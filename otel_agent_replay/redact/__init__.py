@@ -1,0 +1,1 @@
+"""Redaction: rules, policies and pseudonyms; pure functions."""

@@ -1,0 +1,1 @@
+"""Replay, resume, fork and compare runs; knows no store and no OpenTelemetry."""

@@ -1,0 +1,1 @@
+"""Stores of spans: SQLite and ClickHouse behind one contract."""

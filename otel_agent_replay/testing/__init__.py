@@ -1,0 +1,1 @@
+"""Fakes and fixtures for users and for our own tests."""
