@@ -1,0 +1,248 @@
+"""The seam: every call that leaves the agent passes here.
+
+An adapter (an HTTP client's hook, a tool's wrapper) opens a `Call`, runs it or
+takes the answer it was given, and closes it with its `Outcome`. Interceptors
+(recorder, replayer) sit on the seam and never see an adapter; adapters never see
+them. The seam does no I/O itself, so one seam serves sync, async and streams.
+
+A chain of interceptors is in force for the process (`install`), and another one
+for what runs inside `session` (a replay). A session's chain follows the context
+into tasks and, with `instrument.threads`, into threads; a call that lost its
+context while exactly one session is open belongs to that session, so that
+nothing goes live unseen.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+from otel_agent_replay.errors import AgentReplayError
+from otel_agent_replay.model.call import Call, Outcome
+from otel_agent_replay.model.natives import record_exception
+
+__all__ = [
+    "Interceptor",
+    "OpenCall",
+    "active",
+    "current",
+    "entered",
+    "install",
+    "open_call",
+    "session",
+    "suppressed",
+]
+
+
+class Interceptor(Protocol):
+    """Something on the seam. Methods run on the thread of the call.
+
+    `before` may answer a call (an `Outcome`: it does not run), replace it (a
+    `Call`: that one goes live), or let it pass (None). `after` runs once for every
+    call whose `before` ran, also for answered ones, in reverse order. `scope`
+    surrounds the code that runs while the call is open; it may be entered many
+    times (once for each item of a generator).
+    """
+
+    def before(self, opened: OpenCall) -> Outcome | Call | None:
+        """See a call before it runs."""
+
+    def after(self, opened: OpenCall, outcome: Outcome) -> None:
+        """See what came back."""
+
+    def scope(self, opened: OpenCall) -> AbstractContextManager[None]:
+        """Return what surrounds the running call."""
+
+
+class OpenCall:
+    """A call between its start and its end.
+
+    Attributes:
+        call: The call as it goes live; an interceptor may have replaced it.
+        asked: The call as the agent made it.
+        parent: The open call it was made inside; None outside any.
+        answer: The outcome an interceptor gave; None means run it.
+    """
+
+    __slots__ = (
+        "_chain",
+        "_closed",
+        "_lock",
+        "answer",
+        "asked",
+        "call",
+        "notes",
+        "parent",
+    )
+
+    def __init__(
+        self,
+        call: Call,
+        parent: OpenCall | None,
+        chain: tuple[Interceptor, ...],
+    ) -> None:
+        self.asked = call
+        self.call = call
+        self.parent = parent
+        self.answer: Outcome | None = None
+        self.notes: dict[object, object] = {}
+        """What an interceptor keeps about this call, under itself as the key."""
+        self._chain = chain
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def _begin(self) -> None:
+        passed: list[Interceptor] = []
+        try:
+            for interceptor in self._chain:
+                passed.append(interceptor)
+                said = interceptor.before(self)
+                if isinstance(said, Outcome):
+                    self.answer = said
+                    break
+                if said is not None:
+                    self.call = said
+        except BaseException as error:
+            self._chain = tuple(passed[:-1])
+            self.close(Outcome(error=record_exception(error)))
+            raise
+        self._chain = tuple(passed)
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        """Make this call the current one for the code inside.
+
+        May be entered again and again, from any thread or task, not nested.
+        """
+        token = _current.set(self)
+        try:
+            with ExitStack() as stack:
+                for interceptor in self._chain:
+                    stack.enter_context(interceptor.scope(self))
+                yield
+        finally:
+            _current.reset(token)
+
+    def close(self, outcome: Outcome) -> None:
+        """End the call. The first outcome counts; later ones are ignored."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        for interceptor in reversed(self._chain):
+            interceptor.after(self, outcome)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the call has ended."""
+        return self._closed
+
+    def ancestors(self) -> Iterator[OpenCall]:
+        """Yield the calls this one is inside, nearest first."""
+        above = self.parent
+        while above is not None:
+            yield above
+            above = above.parent
+
+
+_current: ContextVar[OpenCall | None] = ContextVar("agent_replay_current", default=None)
+_suppressed: ContextVar[bool] = ContextVar("agent_replay_suppressed", default=False)
+_context_chain: ContextVar[tuple[Interceptor, ...] | None] = ContextVar(
+    "agent_replay_chain",
+    default=None,
+)
+_process_chain: tuple[Interceptor, ...] = ()
+_sessions: list[tuple[Interceptor, ...]] = []
+_sessions_lock = threading.Lock()
+
+
+class LostContextError(AgentReplayError):
+    """A call lost its context while several sessions are open."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{name} was called outside any known context while several replay "
+            "sessions are open, so it cannot be told which one it belongs to. Start "
+            "its thread inside the session, or run one session at a time.",
+        )
+
+
+def _chain_for(call: Call) -> tuple[Interceptor, ...]:
+    chain = _context_chain.get()
+    if chain is not None:
+        return chain
+    open_sessions = _sessions
+    if not open_sessions:
+        return _process_chain
+    if len(open_sessions) > 1:
+        raise LostContextError(call.name)
+    return open_sessions[0]
+
+
+def active() -> bool:
+    """Return whether a call made here would be seen by any interceptor."""
+    if _suppressed.get():
+        return False
+    return bool(_context_chain.get() or _sessions or _process_chain)
+
+
+def current() -> OpenCall | None:
+    """Return the call that the running code is inside, or None."""
+    return _current.get()
+
+
+def open_call(call: Call) -> OpenCall:
+    """Open a call; the caller must close it, also when it fails.
+
+    Raises:
+        BaseException: What an interceptor raised to stop the call; it is closed.
+    """
+    opened = OpenCall(call, _current.get(), _chain_for(call))
+    opened._begin()  # noqa: SLF001
+    return opened
+
+
+def install(*interceptors: Interceptor) -> None:
+    """Put interceptors on the seam for the whole process, in place of the last ones."""
+    global _process_chain  # noqa: PLW0603 - the one chain of the process
+    _process_chain = interceptors
+
+
+@contextmanager
+def session(*interceptors: Interceptor) -> Generator[None]:
+    """Put interceptors on the seam for what runs inside."""
+    with _sessions_lock:
+        _sessions.append(interceptors)
+    chain = _context_chain.set(interceptors)
+    frame = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(frame)
+        _context_chain.reset(chain)
+        with _sessions_lock:
+            _sessions.remove(interceptors)
+
+
+@contextmanager
+def suppressed() -> Generator[None]:
+    """Keep what runs inside off the seam: telemetry's own traffic."""
+    token = _suppressed.set(True)
+    try:
+        yield
+    finally:
+        _suppressed.reset(token)
+
+
+@contextmanager
+def entered(opened: OpenCall | None) -> Generator[None]:
+    """Make an open call (or none) the parent of calls made inside, without scopes."""
+    token = _current.set(opened)
+    try:
+        yield
+    finally:
+        _current.reset(token)
