@@ -191,8 +191,15 @@ def active() -> bool:
 
 
 def current() -> OpenCall | None:
-    """Return the call that the running code is inside, or None."""
-    return _current.get()
+    """Return the call that the running code is inside, or None.
+
+    A thread may outlive the call that started it; it is then inside the nearest
+    one that is still open.
+    """
+    found = _current.get()
+    while found is not None and found.closed:
+        found = found.parent
+    return found
 
 
 def open_call(call: Call) -> OpenCall:
@@ -201,7 +208,7 @@ def open_call(call: Call) -> OpenCall:
     Raises:
         BaseException: What an interceptor raised to stop the call; it is closed.
     """
-    opened = OpenCall(call, _current.get(), _chain_for(call))
+    opened = OpenCall(call, current(), _chain_for(call))
     opened._begin()  # noqa: SLF001
     return opened
 

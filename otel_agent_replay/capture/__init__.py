@@ -1,1 +1,1 @@
-"""From calls to finished, redacted spans."""
+"""From calls to finished, redacted spans: recorder, pipeline, exporter."""

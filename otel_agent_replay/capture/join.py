@@ -1,0 +1,48 @@
+"""Finding the span that another instrumentation has already opened for a call."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import Span
+
+from otel_agent_replay import semconv
+from otel_agent_replay.capture.processor import AgentReplaySpanProcessor
+from otel_agent_replay.model.call import Call
+
+__all__ = ["joinable_span"]
+
+_NEAR: Final = 3
+"""An HTTP client's own span, at most with one of a middleware, may lie between."""
+
+
+def joinable_span(processor: AgentReplaySpanProcessor, call: Call) -> Span | None:
+    """Return the open foreign span that is about this call, promised a payload.
+
+    One span takes one payload: a retry inside the same inference span gets a span
+    of its own.
+    """
+    if call.kind not in {"model", "tool"}:
+        return None
+    current = trace.get_current_span().get_span_context()
+    near = islice(processor.open_ancestors(current.span_id), _NEAR)
+    for span in near:
+        attributes = span.attributes or {}
+        if semconv.STEP_KIND in attributes:
+            return None
+        if _is_about(call, span) and processor.promise(span.context.span_id):
+            return span
+    return None
+
+
+def _is_about(call: Call, span: Span) -> bool:
+    attributes = span.attributes or {}
+    operation = attributes.get(semconv.OPERATION_NAME)
+    if call.kind == "model":
+        return operation in semconv.INFERENCE_OPERATIONS
+    return (
+        operation == semconv.OP_EXECUTE_TOOL
+        and attributes.get(semconv.TOOL_NAME) == call.name
+    )

@@ -1,0 +1,174 @@
+"""Settings: keyword, else environment, else `pyproject.toml`, else default.
+
+Every field of `Settings` can be given as a keyword of `configure()`, as an
+environment variable `AGENT_REPLAY_` + its name in upper case (lists separated by
+commas), or under `[tool.agent_replay]` in the nearest `pyproject.toml`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, cast
+
+from otel_agent_replay.errors import ConfigurationError
+
+__all__ = ["ENVIRONMENT_PREFIX", "Settings", "environment_name", "load_settings"]
+
+ENVIRONMENT_PREFIX: Final = "AGENT_REPLAY_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be set.
+
+    Attributes:
+        store: URL of the store.
+        otlp_endpoint: Where finished, redacted spans are sent too (OTLP over HTTP,
+            a base URL such as `http://127.0.0.1:4318`); None sends nothing.
+        redact: `default`, or `off` to store everything as it is.
+        redaction_key: Secret that pseudonyms are made with; None takes the one of
+            the store, made at its first use.
+        redact_patterns: Regular expressions of your own secrets.
+        redact_keys: Key names or key paths (`$.customer.ssn`) whose values are
+            secret.
+        redact_allow: Regular expressions of what is never redacted.
+        tools: Functions to record as tools: `module:function` or
+            `module:function=write`.
+        model_apis: URL patterns (`host/path*`) of model APIs unknown to us.
+        http_allow: Hosts whose plain HTTP calls are recorded; empty means all.
+        http_deny: Hosts that are never recorded.
+        agent_name, agent_version: What a run without `@agent` is called.
+        user, conversation: Whom and which conversation runs are for.
+        prompt_name, prompt_version: The prompt in use.
+        tags: Words to find runs by.
+        run_class: `test` marks runs as tests; empty lets the outcome decide.
+        queue_bytes: What may wait in memory for the store, in bytes.
+    """
+
+    store: str = "sqlite:///.agent-replay/runs.db"
+    otlp_endpoint: str | None = None
+    redact: Literal["default", "off"] = "default"
+    redaction_key: str | None = None
+    redact_patterns: tuple[str, ...] = ()
+    redact_keys: tuple[str, ...] = ()
+    redact_allow: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    model_apis: tuple[str, ...] = ()
+    http_allow: tuple[str, ...] = ()
+    http_deny: tuple[str, ...] = ()
+    agent_name: str | None = None
+    agent_version: str | None = None
+    user: str | None = None
+    conversation: str | None = None
+    prompt_name: str | None = None
+    prompt_version: str | None = None
+    tags: tuple[str, ...] = ()
+    run_class: Literal["", "test", "flagged"] = ""
+    queue_bytes: int = 256 * 1024 * 1024
+
+
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "redact": ("default", "off"),
+    "run_class": ("", "test", "flagged"),
+}
+_FIELDS: Final = {field.name: field for field in dataclasses.fields(Settings)}
+
+
+def environment_name(field: str) -> str:
+    """Return the environment variable of a setting."""
+    return ENVIRONMENT_PREFIX + field.upper()
+
+
+def load_settings(
+    keywords: Mapping[str, object] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Settings:
+    """Return the settings in force.
+
+    Args:
+        keywords: Given in code; None values count as not given.
+        environment: Defaults to `os.environ`.
+        directory: Where the search for `pyproject.toml` starts, upwards; defaults to
+            the working directory.
+
+    Raises:
+        ConfigurationError: A name or value has no meaning.
+    """
+    given = {k: v for k, v in (keywords or {}).items() if v is not None}
+    values: dict[str, object] = {}
+    for source, found in (
+        ("[tool.agent_replay]", _from_pyproject(directory or Path.cwd())),
+        ("environment", _from_environment(environment or os.environ)),
+        ("configure()", given),
+    ):
+        for name, value in found.items():
+            values[name] = _checked(name, value, source)
+    # The fields have been checked one by one against their declared types.
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    return {
+        name: environment[environment_name(name)]
+        for name in _FIELDS
+        if environment.get(environment_name(name), "") != ""
+    }
+
+
+def _from_pyproject(directory: Path) -> dict[str, object]:
+    for folder in (directory, *directory.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file():
+            return _read_pyproject(path)
+    return {}
+
+
+def _read_pyproject(path: Path) -> dict[str, object]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(str(path), f"cannot be read: {error}") from error
+    table = document.get("tool", {}).get("agent_replay", {})
+    if not isinstance(table, dict):
+        raise ConfigurationError("[tool.agent_replay]", "is no table")
+    return cast("dict[str, object]", table)
+
+
+def _checked(name: str, value: object, source: str) -> object:
+    setting = f"{name} ({source})"
+    if name not in _FIELDS:
+        known = ", ".join(sorted(_FIELDS))
+        raise ConfigurationError(setting, f"is no setting; there are: {known}")
+    default = _FIELDS[name].default
+    if isinstance(default, tuple):
+        return _words(setting, value)
+    if isinstance(default, int):
+        return _whole(setting, value)
+    if not isinstance(value, str):
+        raise ConfigurationError(setting, "must be text")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        allowed = ", ".join(repr(word) for word in _CHOICES[name])
+        raise ConfigurationError(setting, f"{value!r} is not one of {allowed}")
+    return value
+
+
+def _words(setting: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    raise ConfigurationError(setting, "must be a list of texts")
+
+
+def _whole(setting: str, value: object) -> int:
+    try:
+        return int(cast("str", value))
+    except (TypeError, ValueError):
+        raise ConfigurationError(setting, f"{value!r} is no whole number") from None
