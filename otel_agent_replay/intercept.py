@@ -18,23 +18,29 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Final, Protocol
 
 from otel_agent_replay.errors import AgentReplayError
 from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.natives import record_exception
 
 __all__ = [
+    "STORED_SPAN",
     "Interceptor",
     "OpenCall",
     "active",
     "current",
-    "entered",
     "install",
     "open_call",
     "session",
+    "set_base",
     "suppressed",
 ]
+
+
+STORED_SPAN: Final = "stored span"
+"""Key in `OpenCall.notes`: id of the span that stands for the call already. A
+resume puts it there, so that a call is not recorded twice."""
 
 
 class Interceptor(Protocol):
@@ -155,6 +161,7 @@ _context_chain: ContextVar[tuple[Interceptor, ...] | None] = ContextVar(
     default=None,
 )
 _process_chain: tuple[Interceptor, ...] = ()
+_base: OpenCall | None = None
 _sessions: list[tuple[Interceptor, ...]] = []
 _sessions_lock = threading.Lock()
 
@@ -199,7 +206,7 @@ def current() -> OpenCall | None:
     found = _current.get()
     while found is not None and found.closed:
         found = found.parent
-    return found
+    return found or _base
 
 
 def open_call(call: Call) -> OpenCall:
@@ -217,6 +224,17 @@ def install(*interceptors: Interceptor) -> None:
     """Put interceptors on the seam for the whole process, in place of the last ones."""
     global _process_chain  # noqa: PLW0603 - the one chain of the process
     _process_chain = interceptors
+
+
+def set_base(opened: OpenCall | None) -> None:
+    """Make an open call the one that all code of this process is inside.
+
+    A forked child calls this too, with None or its own: the calls that were open in
+    its parent are its parent's to close.
+    """
+    global _base  # noqa: PLW0603 - the one base of the process
+    _base = opened
+    _current.set(None)
 
 
 @contextmanager
@@ -243,13 +261,3 @@ def suppressed() -> Generator[None]:
         yield
     finally:
         _suppressed.reset(token)
-
-
-@contextmanager
-def entered(opened: OpenCall | None) -> Generator[None]:
-    """Make an open call (or none) the parent of calls made inside, without scopes."""
-    token = _current.set(opened)
-    try:
-        yield
-    finally:
-        _current.reset(token)

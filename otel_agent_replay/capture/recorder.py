@@ -24,15 +24,11 @@ from otel_agent_replay.capture.join import joinable_span
 from otel_agent_replay.capture.losses import Losses
 from otel_agent_replay.capture.processor import AgentReplaySpanProcessor
 from otel_agent_replay.capture.runs import RunDefaults, RunOrigin, RunState
-from otel_agent_replay.intercept import OpenCall
-from otel_agent_replay.model.call import Call, Kind, Outcome
+from otel_agent_replay.intercept import STORED_SPAN, OpenCall
+from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.natives import record_exception
 
-__all__ = ["SAME_STEP", "Recorder"]
-
-SAME_STEP: Final = "same step"
-"""Key in `OpenCall.notes` under which a resume puts the `SpanContext` of a frame
-that is stored already; it is not recorded again, its new children hang under it."""
+__all__ = ["Recorder"]
 
 _OPERATIONS: Final[Mapping[str, str]] = {
     "agent": semconv.OP_INVOKE_AGENT,
@@ -92,12 +88,10 @@ class Recorder:
     def before(self, opened: OpenCall) -> None:
         """Open a span for the call, or join the one that is open already."""
         with guarded("Recording the start of a call", self._losses):
-            same = opened.notes.get(SAME_STEP)
-            if isinstance(same, trace.SpanContext):
-                span: Span = trace.NonRecordingSpan(same)
-                run = self._run_of(opened)
-                opened.notes[self] = _Recorded(run=run, span=span, stored=True)
-            elif opened.call.kind == "agent" and self._parent(opened) is None:
+            stored = opened.notes.get(STORED_SPAN)
+            if isinstance(stored, str):
+                opened.notes[self] = self._stored_step(opened, stored)
+            elif self._is_root(opened):
                 opened.notes[self] = self._begin_run(opened.call)
             else:
                 opened.notes[self] = self._begin_step(opened)
@@ -157,11 +151,11 @@ class Recorder:
         """End the process's run; the next call outside any run opens another."""
         with self._lock:
             run, self._process_run = self._process_run, None
-        if run is None or run.span is None:
+        if run is None or run.span is None or self._origin.inherited:
             return
         with guarded("Ending the run of the process", self._losses, run.run_id):
             failed = run.failure is not None
-            call = Call(kind=self._process_kind, name=run.agent_name, inputs={})
+            call = Call(kind="agent", name=run.agent_name, inputs={})
             extra = self._run_attributes(run, failed=failed)
             if failed:
                 extra = {**extra, semconv.ERROR_TYPE: run.failure or ""}
@@ -170,10 +164,6 @@ class Recorder:
             run.span.end()
 
     # --- inside ----------------------------------------------------------------
-
-    @property
-    def _process_kind(self) -> Kind:
-        return "process" if self._origin.inherited else "agent"
 
     def _nearest(self, opened: OpenCall | None) -> _Recorded | None:
         if opened is None:
@@ -188,10 +178,15 @@ class Recorder:
                 return found
         return None
 
+    def _is_root(self, opened: OpenCall) -> bool:
+        return (
+            opened.call.kind == "agent"
+            and not self._origin.inherited
+            and self._parent(opened) is None
+        )
+
     def _begin_run(self, call: Call) -> _Recorded:
         origin = self._origin
-        if origin.inherited:
-            return self._step(self._run_of_context(), call, None)
         name = call.name
         span = self._start(
             f"{semconv.OP_INVOKE_AGENT} {name}",
@@ -236,17 +231,17 @@ class Recorder:
             return self._process_run
 
     def _begin_process_run(self) -> RunState:
-        name, origin = self._defaults.agent_name, self._origin
-        if not origin.inherited:
-            run = self._begin_run(Call(kind="agent", name=name)).run
-        else:
-            span = self._start(
-                f"process {name}", SpanKind.INTERNAL, self._origin_context()
-            )
-            run_id = origin.run_id or format_trace_id(span.get_span_context().trace_id)
-            run = RunState(run_id, agent_name=name, process_id=self._process_id)
-            run.span = span
-            self._mark(span, run, kind="process", operation=None)
+        if not self._origin.inherited:
+            return self._begin_run(
+                Call(kind="agent", name=self._defaults.agent_name)
+            ).run
+        run = RunState(
+            self._origin.run_id or "",
+            agent_name=self._defaults.agent_name,
+            process_id=self._process_id,
+        )
+        parent = self._origin.parent_span
+        run.span = trace.NonRecordingSpan(parent) if parent else None
         return run
 
     def _run_of_trace(self, current: trace.SpanContext) -> RunState:
@@ -318,6 +313,18 @@ class Recorder:
 
     # --- steps -----------------------------------------------------------------
 
+    def _stored_step(self, opened: OpenCall, span_id: str) -> _Recorded:
+        """Hang what is new under a step that is stored already."""
+        run = self._run_of(opened)
+        above = run.span.get_span_context() if run.span else trace.INVALID_SPAN_CONTEXT
+        context = trace.SpanContext(
+            above.trace_id,
+            int(span_id, 16),
+            is_remote=True,
+            trace_flags=above.trace_flags,
+        )
+        return _Recorded(run=run, span=trace.NonRecordingSpan(context), stored=True)
+
     def _begin_step(self, opened: OpenCall) -> _Recorded:
         parent = self._parent(opened)
         run = parent.run if parent else self._run_of_context()
@@ -367,9 +374,15 @@ class Recorder:
             span.set_attribute(semconv.OPERATION_NAME, operation)
 
     def _end_attributes(self, call: Call, recorded: _Recorded) -> dict[str, Plain]:
-        if call.kind == "process":
-            return {semconv.RUN_STEP_COUNT: recorded.run.step_count}
-        return {}
+        """A child process says at its end how many steps it started, and its losses."""
+        if call.kind != "process":
+            return {}
+        run = recorded.run
+        losses = self._losses.of(run.run_id).items()
+        return {
+            semconv.RUN_STEP_COUNT: run.step_count,
+            **{semconv.RUN_DROPPED + reason: number for reason, number in losses},
+        }
 
 
 def _step_context(run: RunState, parent: _Recorded | None) -> Context | None:

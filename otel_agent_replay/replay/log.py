@@ -1,0 +1,98 @@
+"""What happened in a session, and the report made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from otel_agent_replay.model.call import FRAME_KINDS
+from otel_agent_replay.model.divergence import Divergence, ReplayReport
+from otel_agent_replay.model.run import Run
+from otel_agent_replay.replay.plan import Plan
+from otel_agent_replay.replay.stubs import Stubs
+
+__all__ = ["SessionLog", "report_of"]
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionLog:
+    """What a replayer saw, in the order it saw it; child processes' logs are added.
+
+    Attributes:
+        asked: Steps that a call asked for, frames included.
+        served: Steps that answered.
+        live: Names of calls that ran live.
+        blocked: Names of writes that were refused.
+        divergences: Differences found while it ran.
+        notes: What else a reader should know.
+        stopped: Whether the agent was stopped.
+    """
+
+    asked: set[int] = field(default_factory=set)
+    served: set[int] = field(default_factory=set)
+    live: list[str] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
+    divergences: list[Divergence] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    stopped: bool = False
+
+    def add(self, other: SessionLog) -> None:
+        """Add what a child process saw."""
+        self.asked |= other.asked
+        self.served |= other.served
+        self.live += other.live
+        self.blocked += other.blocked
+        self.divergences += other.divergences
+        self.notes += other.notes
+        self.stopped |= other.stopped
+
+
+def report_of(run: Run, plan: Plan, log: SessionLog) -> ReplayReport:
+    """Return the report of a session that has ended.
+
+    A shared step that no call asked for is unused, unless it lies inside an answered
+    one. Where the agent was stopped the rest is unused too, but not missing.
+    """
+    covered = Stubs(run).covered(log.served)
+    unused = tuple(
+        step.index
+        for step in run.steps
+        if step.index in plan.shared
+        and step.index not in log.asked
+        and step.index not in covered
+    )
+    missing = () if log.stopped else _missing(run, unused)
+    return ReplayReport(
+        run_id=run.run_id,
+        served=tuple(sorted(log.served)),
+        unused=unused,
+        live=tuple(log.live),
+        blocked=tuple(log.blocked),
+        divergences=(*log.divergences, *missing),
+        notes=tuple(log.notes),
+    )
+
+
+def _missing(run: Run, unused: tuple[int, ...]) -> tuple[Divergence, ...]:
+    """Return a divergence a step never asked for; a frame's stands for those inside."""
+    return tuple(
+        Divergence(
+            kind="missing",
+            name=step.call.name,
+            step=step.index,
+            parent=parents_of(run, step.index),
+        )
+        for step in (run.steps[index] for index in unused)
+        if step.parent is None
+        or step.parent not in unused
+        or run.steps[step.parent].call.kind not in FRAME_KINDS
+    )
+
+
+def parents_of(run: Run, index: int) -> tuple[str, ...]:
+    """Return the names of the steps that a step is inside, outermost first."""
+    names: list[str] = []
+    parent = run.steps[index].parent
+    while parent is not None:
+        names.append(run.steps[parent].call.name)
+        parent = run.steps[parent].parent
+    return tuple(reversed(names))

@@ -1,0 +1,173 @@
+"""What a session does: replay, resume or fork, and what a fork changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from otel_agent_replay.errors import ConfigurationError
+from otel_agent_replay.model.call import FRAME_KINDS
+from otel_agent_replay.model.payload import JsonObject, JsonValue
+from otel_agent_replay.model.run import Run
+from otel_agent_replay.model.step import Step
+
+__all__ = ["UNCHANGED", "Changes", "Mode", "Plan", "changed_state", "plan_of"]
+
+Mode: TypeAlias = Literal["replay", "resume", "fork"]
+
+
+class _Unchanged:
+    def __repr__(self) -> str:
+        return "UNCHANGED"
+
+
+UNCHANGED: Final = _Unchanged()
+"""Says that a fork leaves the result as it was recorded (None is a result)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a fork changes.
+
+    Attributes:
+        state: Dotted path into the state (`max_retries`, `limits.depth`) to its new
+            value; for the first checkpoint at or after the fork step.
+        result: The fork step's result in place of the recorded one; a tool's.
+        answer: The fork step's answer in place of the recorded one; a model's text.
+        system: System prompt of every model call after the fork.
+        model: Model of every model call after the fork.
+        parameters: Wire parameters of every model call after the fork.
+    """
+
+    state: Mapping[str, JsonValue] = field(default_factory=dict)
+    result: JsonValue | _Unchanged = UNCHANGED
+    answer: str | None = None
+    system: str | None = None
+    model: str | None = None
+    parameters: JsonObject = field(default_factory=dict)
+
+    @property
+    def rewrites_requests(self) -> bool:
+        """Whether model calls after the fork are sent changed."""
+        return bool(self.system is not None or self.model or self.parameters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A session's plan.
+
+    Attributes:
+        mode: What it is.
+        shared: Indices of the steps that answer; the others go live if asked for.
+        at: The fork step.
+        changes: What the fork changes.
+        allow_writes: Names (tools, hosts) of writes that may run live; `*` is all.
+    """
+
+    mode: Mode
+    shared: frozenset[int]
+    at: int | None = None
+    changes: Changes = field(default_factory=Changes)
+    allow_writes: frozenset[str] = frozenset()
+
+    def may_write(self, names: frozenset[str]) -> bool:
+        """Return whether a write known by any of these names may run live."""
+        return "*" in self.allow_writes or bool(names & self.allow_writes)
+
+
+def plan_of(
+    run: Run,
+    mode: Mode,
+    *,
+    at: int | None = None,
+    changes: Changes | None = None,
+    allow_writes: frozenset[str] = frozenset(),
+) -> Plan:
+    """Return the plan of a session on a run.
+
+    A replay shares every step. A fork shares steps 0…at. A resume shares what had
+    finished: all but the failed calls at the end, which are made again. After a run
+    that ended in order, a resume may write; after one that was cut short a write may
+    have been under way unseen, so new writes need their name in `allow_writes`.
+
+    Raises:
+        StepNotFoundError: The run has no step `at`.
+        ConfigurationError: The changes do not fit the fork step.
+    """
+    shared = frozenset(range(len(run.steps)))
+    if mode == "resume":
+        shared = frozenset(range(_finished(run)))
+        if run.status != "interrupted":
+            allow_writes = frozenset({"*"})
+    if mode == "fork":
+        if at is None:
+            raise ConfigurationError("at", "a fork needs the step to fork after")
+        _check(run.step(at), changes or Changes())
+        shared = frozenset(range(at + 1))
+    return Plan(
+        mode=mode,
+        shared=shared,
+        at=at,
+        changes=changes or Changes(),
+        allow_writes=allow_writes,
+    )
+
+
+def _finished(run: Run) -> int:
+    """Return how many steps from the first had finished before the failure."""
+    count = len(run.steps)
+    while count and _unfinished(run.steps[count - 1]):
+        count -= 1
+    return count
+
+
+def _unfinished(step: Step) -> bool:
+    return step.outcome.failed or step.outcome.ended != "complete" or _refused(step)
+
+
+def _refused(step: Step) -> bool:
+    response = step.outcome.response
+    return response is not None and response.status >= 400  # noqa: PLR2004 - HTTP errors
+
+
+def _check(step: Step, changes: Changes) -> None:
+    kind = step.call.kind
+    if changes.answer is not None and kind != "model":
+        raise ConfigurationError(
+            "answer", f"step {step.index} is a {kind}, no model call"
+        )
+    if changes.result is not UNCHANGED and (kind == "model" or kind in FRAME_KINDS):
+        raise ConfigurationError(
+            "result",
+            f"step {step.index} is a {kind}; a result can be given for a tool, use "
+            "`answer` for a model",
+        )
+
+
+def changed_state(state: JsonValue, changes: Mapping[str, JsonValue]) -> JsonValue:
+    """Return a state with values set at dotted paths.
+
+    Objects (`$type: object`) are entered through their fields; lists by number.
+
+    Raises:
+        ConfigurationError: A path leads nowhere.
+    """
+    for path, value in changes.items():
+        state = _with(state, path.split("."), value, path)
+    return state
+
+
+def _with(node: JsonValue, keys: list[str], value: JsonValue, path: str) -> JsonValue:
+    if not keys:
+        return value
+    key, rest = keys[0], keys[1:]
+    if isinstance(node, dict) and node.get("$type") == "object":
+        return {**node, "value": _with(node.get("value"), keys, value, path)}
+    if isinstance(node, dict) and (key in node or not rest):
+        return {**node, key: _with(node.get(key), rest, value, path)}
+    if isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+        changed = [*node]
+        changed[int(key)] = _with(changed[int(key)], rest, value, path)
+        return changed
+    raise ConfigurationError(f"state.{path}", f"the state has no {key!r} there")

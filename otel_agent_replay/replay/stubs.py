@@ -1,0 +1,73 @@
+"""The recorded steps as stubs, found by parent, key and occurrence."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+
+from otel_agent_replay.model.call import FRAME_KINDS, Call, Kind
+from otel_agent_replay.model.key import host_of, key_of
+from otel_agent_replay.model.run import Run
+from otel_agent_replay.model.step import Step
+
+__all__ = ["Stubs"]
+
+
+class Stubs:
+    """Hands out each recorded step once, equal ones in order of their start.
+
+    Not safe from several threads; the replayer holds a lock.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.steps = run.steps
+        self.taken: set[int] = set()
+        hosts = {host_of(s.call) for s in run.steps if s.call.kind == "model"}
+        self._one_host = len(hosts) <= 1
+        self._queues: defaultdict[tuple[int | None, str], deque[Step]] = defaultdict(
+            deque
+        )
+        self._by_parent: defaultdict[int | None, list[Step]] = defaultdict(list)
+        for step in run.steps:
+            self._queues[step.parent, self._key(step.call)].append(step)
+            self._by_parent[step.parent].append(step)
+
+    def _key(self, call: Call) -> str:
+        if call.kind == "checkpoint":
+            return f"checkpoint {call.name}"  # its state is compared, not matched
+        if call.kind == "model" and self._one_host:
+            return key_of(call)  # the only host tells nothing apart, so it may move
+        return f"{host_of(call) or ''} {key_of(call)}"
+
+    def take(self, parent: int | None, call: Call) -> Step | None:
+        """Return the next recorded step that this call asks for, or None."""
+        queue = self._queues.get((parent, self._key(call)))
+        if not queue:
+            return None
+        step = queue.popleft()
+        self.taken.add(step.index)
+        return step
+
+    def closest(self, parent: int | None, kind: Kind, name: str) -> Step | None:
+        """Return the first step not yet taken that is most like a call.
+
+        One under the same parent with the same name, else of the same kind.
+        """
+        free = [s for s in self._by_parent[parent] if s.index not in self.taken]
+        alike = [s for s in free if s.call.kind == kind]
+        named = [s for s in alike if s.call.name == name]
+        return next(iter(named or alike), None)
+
+    def covered(self, served: set[int]) -> set[int]:
+        """Return the steps inside answered ones: their parents ran no code."""
+        inside: set[int] = set()
+        for step in self.steps:
+            parent = step.parent
+            if parent is None:
+                continue
+            answered = parent in served and not self._is_frame(parent)
+            if parent in inside or answered:
+                inside.add(step.index)
+        return inside
+
+    def _is_frame(self, index: int) -> bool:
+        return self.steps[index].call.kind in FRAME_KINDS
