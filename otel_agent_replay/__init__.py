@@ -1,1 +1,33 @@
 """Record, store, replay, resume and fork AI agents out of OpenTelemetry alone."""
+
+from otel_agent_replay._setup.configure import configure, describe_run, flush, shutdown
+from otel_agent_replay._setup.sessions import fork, replay, resume
+from otel_agent_replay._setup.stores import RunStore, open_store
+from otel_agent_replay._version import __version__
+from otel_agent_replay.errors import AgentReplayError, DivergenceError
+from otel_agent_replay.instrument.functions import agent, memory, retrieval, step, tool
+from otel_agent_replay.instrument.moments import approval, checkpoint
+from otel_agent_replay.replay.compare import compare
+
+__all__ = [
+    "AgentReplayError",
+    "DivergenceError",
+    "RunStore",
+    "__version__",
+    "agent",
+    "approval",
+    "checkpoint",
+    "compare",
+    "configure",
+    "describe_run",
+    "flush",
+    "fork",
+    "memory",
+    "open_store",
+    "replay",
+    "resume",
+    "retrieval",
+    "shutdown",
+    "step",
+    "tool",
+]

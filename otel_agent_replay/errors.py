@@ -3,6 +3,7 @@
 AgentReplayError
 ├── ConfigurationError            a setting has no meaning (also ValueError)
 ├── RecordedError                 stands for a recorded exception whose class cannot be had here
+├── RecordedStreamEndedError      read on where the recorded caller had stopped reading
 ├── StoreError
 │   ├── StoreUnavailableError     cannot be reached or opened
 │   ├── StoreAccessError          reached, but user or password is refused
@@ -12,6 +13,7 @@ AgentReplayError
 ├── RecordingError                a recording file is damaged, too large or of another version (also ValueError)
 ├── RunIncompleteError            the run has a gap and cannot be replayed
 ├── StepNotFoundError             the run has no such step (also LookupError)
+├── UnrenderableError             an answer cannot be written in a provider's wire form (also ValueError)
 ├── ResultTypeError               a recorded value cannot be given back as its native type (also TypeError)
 ├── WriteBlockedError             a write was asked for where only reads may run
 └── DivergenceError               a replay differed from its recording
@@ -33,6 +35,7 @@ __all__ = [
     "ConfigurationError",
     "DivergenceError",
     "RecordedError",
+    "RecordedStreamEndedError",
     "RecordingError",
     "ResultTypeError",
     "RunIncompleteError",
@@ -42,6 +45,7 @@ __all__ = [
     "StoreError",
     "StoreSchemaError",
     "StoreUnavailableError",
+    "UnrenderableError",
     "WriteBlockedError",
 ]
 
@@ -72,6 +76,20 @@ class RecordedError(AgentReplayError):
 
     def __reduce__(self) -> tuple[type[RecordedError], tuple[str, str]]:
         return type(self), (self.type_name, self.message)
+
+
+class RecordedStreamEndedError(AgentReplayError):
+    """A recorded response was read on where the recorded caller had stopped."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"The recorded caller of {name} stopped reading here, so what would "
+            "follow is not known. Record the run again with the code as it is now.",
+        )
+
+    def __reduce__(self) -> tuple[type[RecordedStreamEndedError], tuple[str]]:
+        return type(self), (self.name,)
 
 
 class StoreError(AgentReplayError):
@@ -195,6 +213,21 @@ class StepNotFoundError(AgentReplayError, LookupError):
 
     def __reduce__(self) -> tuple[type[StepNotFoundError], tuple[str, int, int]]:
         return type(self), (self.run_id, self.step, self.count)
+
+
+class UnrenderableError(AgentReplayError, ValueError):
+    """An answer cannot be written in the wire form of its API."""
+
+    def __init__(self, api: str, problem: str) -> None:
+        self.api = api
+        self.problem = problem
+        super().__init__(
+            f"An answer of {api} cannot be written: {problem}. "
+            "Serve its recorded bytes, or leave this step unchanged.",
+        )
+
+    def __reduce__(self) -> tuple[type[UnrenderableError], tuple[str, str]]:
+        return type(self), (self.api, self.problem)
 
 
 class ResultTypeError(AgentReplayError, TypeError):

@@ -144,6 +144,7 @@ POLICY_VERSION: Final = "agent_replay.redaction.policy.version"
 STEP_KIND: Final = "agent_replay.step.kind"
 STEP_SEQUENCE: Final = "agent_replay.step.sequence"
 STEP_PROCESS: Final = "agent_replay.step.process"
+STEP_PARENT: Final = "agent_replay.step.parent"
 STEP_NAME: Final = "agent_replay.step.name"
 STEP_EFFECT: Final = "agent_replay.step.effect"
 STEP_ATTEMPT: Final = "agent_replay.step.attempt"
@@ -161,8 +162,15 @@ HTTP_REQUEST_BODY_ENCODING: Final = "agent_replay.http.request.body.encoding"
 HTTP_RESPONSE_BODY_ENCODING: Final = "agent_replay.http.response.body.encoding"
 HTTP_RESPONSE_CHUNKS: Final = "agent_replay.http.response.chunks"
 HTTP_RESPONSE_REASON: Final = "agent_replay.http.response.reason"
+CALL_ATTRIBUTES: Final = "agent_replay.call.attributes"
 CALL_ARGUMENTS: Final = "agent_replay.call.arguments"
 CALL_RESULT: Final = "agent_replay.call.result"
 CALL_ITEMS: Final = "agent_replay.call.items"
 CALL_ERROR: Final = "agent_replay.call.error"
 CALL_ENDED: Final = "agent_replay.call.ended"
+
+# --- our own: the store -----------------------------------------------------
+GENAI_PREFIX: Final = "gen_ai."
+RUN_PREFIX: Final = "agent_replay.run."
+CONTENT_PREFIX: Final = "agent_replay.content."  # + key: its value is a reference
+DROPPED_PAYLOAD_MISSING: Final = "payload_missing"  # a value of STEP_DROPPED

@@ -26,7 +26,7 @@ from otel_agent_replay.capture.losses import Losses
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.redact import RedactionError
 
-__all__ = ["FinishedSpan", "Pipeline", "SpanWriter"]
+__all__ = ["FinishedSpan", "Outlet", "Pipeline", "SpanWriter"]
 
 _LOGGER = logging.getLogger("otel_agent_replay")
 _BATCH: Final = 512
@@ -41,6 +41,14 @@ class SpanWriter(Protocol):
 
     def write(self, spans: Sequence[SpanRecord]) -> None:
         """Store spans; writing the same span again changes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlet:
+    """Where spans go: what redacts and completes them, and what keeps them."""
+
+    finisher: Finisher
+    writer: SpanWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +79,19 @@ class Pipeline:
 
     def __init__(
         self,
-        finisher: Finisher,
-        open_writer: Callable[[], SpanWriter],
+        connect: Callable[[], Outlet],
         *,
         exporters: Sequence[SpanExporter] = (),
         losses: Losses,
         queue_bytes: int,
     ) -> None:
-        self._finisher = finisher
-        self._open_writer = open_writer
+        self._connect = connect
         self._exporters = tuple(exporters)
         self._losses = losses
         self._limit = queue_bytes
+        self._outlet: Outlet | None = None
+        self._inherited: list[Outlet | None] = []
+        """Connections of parent processes: never used here, and never closed here."""
         self._reset()
         os.register_at_fork(after_in_child=self._reset)
 
@@ -93,7 +102,8 @@ class Pipeline:
         self._closed = False
         self._condition = threading.Condition()
         self._worker: threading.Thread | None = None
-        self._writer: SpanWriter | None = None
+        self._inherited.append(self._outlet)
+        self._outlet = None
 
     def put(self, finished: FinishedSpan) -> None:
         """Take a span, or drop it and count it if the queue is full."""
@@ -152,16 +162,34 @@ class Pipeline:
 
     def deliver(self, batch: Sequence[FinishedSpan]) -> None:
         """Redact, encode, write and export a batch on the calling thread."""
-        ready = [span for each in batch if (span := self._finish(each)) is not None]
-        if ready:
-            self._write([to_record(span) for span in ready])
-            for exporter in self._exporters:
-                self._export(exporter, ready)
+        outlet = self._connected()
+        if outlet is None:
+            self._lose([each.run_id for each in batch], "store")
+            return
+        ready = [s for each in batch if (s := self._finish(outlet, each)) is not None]
+        if not ready:
+            return
+        records = [to_record(span) for span in ready]
+        if not self._persist(lambda: outlet.writer.write(records)):
+            self._outlet = None
+            self._lose([r.attributes.get(semconv.RUN_ID, "") for r in records], "store")
+        for exporter in self._exporters:
+            self._export(exporter, ready)
 
-    def _finish(self, finished: FinishedSpan) -> ReadableSpan | None:
+    def _connected(self) -> Outlet | None:
+        def connect() -> None:
+            self._outlet = self._connect()
+
+        if self._outlet is None:
+            self._persist(connect)
+        return self._outlet
+
+    def _finish(self, outlet: Outlet, finished: FinishedSpan) -> ReadableSpan | None:
         try:
-            return self._finisher.finish(
-                finished.span, finished.payload, finished.extra
+            return outlet.finisher.finish(
+                finished.span,
+                finished.payload,
+                finished.extra,
             )
         except RedactionError:
             reason = "redaction"
@@ -171,23 +199,23 @@ class Pipeline:
         self._losses.count(finished.run_id, reason)
         return None
 
-    def _write(self, records: Sequence[SpanRecord]) -> None:
+    def _persist(self, attempt: Callable[[], None]) -> bool:
+        """Try, and try again after a while; return whether it worked in the end."""
         for delay in (*_RETRY_DELAYS, None):
             try:
-                if self._writer is None:
-                    self._writer = self._open_writer()
-                self._writer.write(records)
-            except Exception as error:
-                self._writer = None
+                attempt()
+            except Exception as error:  # noqa: BLE001 - a store may fail in any way
                 if delay is None:
-                    _LOGGER.exception("%d spans could not be stored", len(records))
-                    break
-                _LOGGER.info("The store refused a batch (%s); trying again", error)
+                    _LOGGER.warning("The store cannot be written: %s", error)
+                    return False
                 time.sleep(delay)
             else:
-                return
-        for record in records:
-            self._losses.count(record.attributes.get(semconv.RUN_ID, ""), "store")
+                return True
+        return False
+
+    def _lose(self, run_ids: Sequence[str], reason: str) -> None:
+        for run_id in run_ids:
+            self._losses.count(run_id, reason)
 
     def _export(self, exporter: SpanExporter, spans: Sequence[ReadableSpan]) -> None:
         for part in _parts(spans):

@@ -71,12 +71,12 @@ class Recorder:
         self._processor = processor
         self._defaults = defaults
         self._losses = losses
-        self._origin = origin or RunOrigin()
         self._lock = threading.Lock()
-        self.reset()
+        self.reset(origin or RunOrigin())
 
-    def reset(self) -> None:
-        """Forget the runs of the parent process; called in a forked child."""
+    def reset(self, origin: RunOrigin) -> None:
+        """Forget all runs, as a forked child does with those of its parent."""
+        self._origin = origin
         self._process_id = secrets.token_hex(8)
         self._process_run: RunState | None = None
         self._traces: dict[int, RunState] = {}
@@ -120,6 +120,11 @@ class Recorder:
             return contextlib.nullcontext()
         return _current_span(recorded.span)
 
+    @property
+    def process_id(self) -> str:
+        """Return what tells this process's steps from those of others."""
+        return self._process_id
+
     # --- runs ----------------------------------------------------------------
 
     def describe_run(
@@ -133,7 +138,8 @@ class Recorder:
     def run_id_of(self, opened: OpenCall | None) -> str | None:
         """Return the id of the run that a call is inside, None outside any."""
         parent = self._nearest(opened)
-        return parent.run.run_id if parent else None
+        run = parent.run if parent else self._process_run
+        return run.run_id if run else None
 
     def span_of(self, opened: OpenCall | None) -> Span | None:
         """Return the span that a child process hangs under."""

@@ -64,10 +64,23 @@ class _Subject:
         except TypeError:  # the call itself will say what is wrong with it
             return unbound
         bound.apply_defaults()
-        names = list(bound.arguments)
-        if names and names[0] in {"self", "cls"}:
-            names = names[1:]
-        return {name: to_json(bound.arguments[name]) for name in names}
+        parameters = self.signature.parameters
+        names = [
+            name
+            for position, name in enumerate(bound.arguments)
+            if not (position == 0 and name in {"self", "cls"})
+            and parameters[name].kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        found = {name: to_json(bound.arguments[name]) for name in names}
+        return {**found, **self._further(bound)}
+
+    def _further(self, bound: inspect.BoundArguments) -> JsonObject:
+        """Return what `**kwargs` took, each under its own name."""
+        last = next(reversed(bound.signature.parameters.values()), None)
+        if last is None or last.kind is not last.VAR_KEYWORD:
+            return {}
+        more = bound.arguments.get(last.name, {})
+        return {name: to_json(value) for name, value in more.items()}
 
     def native(self, value: JsonValue) -> Any:
         """Return a recorded value as what the function returns."""

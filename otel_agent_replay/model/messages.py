@@ -120,6 +120,8 @@ class ModelResponse:
         status: The provider's word for the state of a stored or background answer.
         error: The provider's error object, where the response is one.
         complete: False when a stream broke off before its end.
+        extra: Keys of the wire response that the convention has no place for;
+            under `usage`, token counts beyond those of `Usage`.
     """
 
     id: str | None = None
@@ -130,3 +132,4 @@ class ModelResponse:
     status: str | None = None
     error: JsonValue = None
     complete: bool = True
+    extra: JsonObject = field(default_factory=dict)

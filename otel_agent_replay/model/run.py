@@ -21,6 +21,7 @@ __all__ = [
     "Run",
     "RunClass",
     "RunFilter",
+    "RunSource",
     "RunStatus",
     "RunSummary",
 ]
@@ -58,6 +59,14 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunSource:
+    """Where a run was loaded from, and the key of the pseudonyms in it."""
+
+    store_url: str = field(repr=False)
+    pseudonym_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of an agent, from its root span.
 
@@ -89,6 +98,7 @@ class Run:
     gaps: tuple[Gap, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     spans: tuple[SpanRecord, ...] = ()
+    source: RunSource | None = field(default=None, compare=False, repr=False)
 
     @property
     def output(self) -> JsonValue:

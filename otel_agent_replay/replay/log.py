@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
 
 from otel_agent_replay.model.call import FRAME_KINDS
-from otel_agent_replay.model.divergence import Divergence, ReplayReport
+from otel_agent_replay.model.divergence import Divergence, FieldDifference, ReplayReport
+from otel_agent_replay.model.payload import JsonValue, dump_json, parse_json
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.replay.plan import Plan
 from otel_agent_replay.replay.stubs import Stubs
 
-__all__ = ["SessionLog", "report_of"]
+__all__ = ["SessionLog", "dump_log", "load_log", "parents_of", "report_of"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +46,43 @@ class SessionLog:
         self.divergences += other.divergences
         self.notes += other.notes
         self.stopped |= other.stopped
+
+
+def dump_log(log: SessionLog) -> str:
+    """Return a log as JSON text, for the process that opened the session."""
+    value = {
+        "asked": sorted(log.asked),
+        "served": sorted(log.served),
+        "live": log.live,
+        "blocked": log.blocked,
+        "divergences": [asdict(each) for each in log.divergences],
+        "notes": log.notes,
+        "stopped": log.stopped,
+    }
+    return dump_json(cast("JsonValue", value))
+
+
+def load_log(text: str) -> SessionLog:
+    """Return the log that `dump_log` wrote in another process of the session."""
+    value = cast("dict[str, Any]", parse_json(text))
+    return SessionLog(
+        asked=set(value["asked"]),
+        served=set(value["served"]),
+        live=value["live"],
+        blocked=value["blocked"],
+        divergences=[
+            Divergence(
+                kind=each["kind"],
+                name=each["name"],
+                step=each["step"],
+                parent=tuple(each["parent"]),
+                fields=tuple(FieldDifference(**item) for item in each["fields"]),
+            )
+            for each in value["divergences"]
+        ],
+        notes=value["notes"],
+        stopped=value["stopped"],
+    )
 
 
 def report_of(run: Run, plan: Plan, log: SessionLog) -> ReplayReport:

@@ -1,0 +1,121 @@
+"""Provider codecs as the other layers need them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from otel_agent_replay.capture.genai import Description
+from otel_agent_replay.instrument.http.coding import decoded
+from otel_agent_replay.instrument.providers.base import ProviderCodec
+from otel_agent_replay.instrument.providers.prices import cost_usd
+from otel_agent_replay.instrument.providers.registry import codec_for
+from otel_agent_replay.model.call import Call, Outcome
+from otel_agent_replay.model.messages import Message, ModelResponse
+from otel_agent_replay.model.payload import Chunk, Headers, HttpResponse, header
+from otel_agent_replay.model.step import Step
+from otel_agent_replay.replay.plan import Changes
+
+__all__ = ["Codecs", "decoded"]
+
+
+class Codecs:
+    """The codecs, with the model APIs that the settings declare."""
+
+    def __init__(self, declared: tuple[str, ...] = ()) -> None:
+        self._declared = declared
+
+    def operation(self, method: str, url: str) -> str | None:
+        """Return the GenAI operation of a request to a model API, else None."""
+        codec = codec_for(method, url, self._declared)
+        return None if codec is None else codec.request(b"", url).operation
+
+    def describe(self, call: Call, outcome: Outcome) -> Description:
+        """Return what a model call says, with its price where that is known."""
+        codec, request = self._codec(call), call.request
+        if codec is None or request is None:
+            return Description()
+        asked = codec.request(request.body, request.url)
+        response = outcome.response
+        if response is None:
+            return Description(request=asked)
+        answered = codec.response(
+            response.body, header(response.headers, "content-type")
+        )
+        cost = cost_usd(
+            asked.provider,
+            answered.model or asked.model,
+            answered.usage,
+            at=datetime.now(UTC),
+            extra=answered.extra,
+        )
+        return Description(request=asked, response=answered, cost_usd=cost)
+
+    def rewrite(self, call: Call, changes: Changes) -> Call:
+        """Return a model call with a fork's changes in its request."""
+        codec, request = self._codec(call), call.request
+        if codec is None or request is None:
+            return call
+        body = codec.render_request(
+            request.body,
+            model=changes.model,
+            system=changes.system,
+            parameters=changes.parameters or None,
+        )
+        url = request.url
+        if changes.model:
+            url = codec.render_url(url, model=changes.model)
+        return replace(call, request=replace(request, body=body, url=url))
+
+    def answer(self, step: Step, text: str) -> Outcome:
+        """Return the outcome of a model step with another text as its answer."""
+        codec, then = self._codec(step.call), step.outcome.response
+        if codec is None or step.call.request is None:
+            return step.outcome
+        asked = codec.request(step.call.request.body, step.call.request.url)
+        was = step.response or ModelResponse(model=asked.model)
+        rendered = codec.render_response(
+            replace(
+                was,
+                messages=(
+                    Message(
+                        role="assistant",
+                        parts=({"type": "text", "content": text},),
+                        finish_reason="stop",
+                    ),
+                ),
+                finish_reasons=(_STOP.get(codec.api, "stop"),),
+                error=None,
+                complete=True,
+            ),
+            stream=asked.stream,
+        )
+        headers = _with_type(then.headers if then else (), rendered.content_type)
+        chunks = tuple(Chunk(data=data) for data in rendered.chunks)
+        return Outcome(
+            response=HttpResponse(status=200, headers=headers, chunks=chunks)
+        )
+
+    def _codec(self, call: Call) -> ProviderCodec | None:
+        request = call.request
+        if call.kind != "model" or request is None or not urlsplit(request.url).netloc:
+            return None
+        return codec_for(request.method, request.url, self._declared)
+
+
+_STOP = {
+    "anthropic.messages": "end_turn",
+    "gemini.generate_content": "STOP",
+    "openai.responses": "completed",
+}
+"""How each API says that an answer is at its end."""
+
+
+def _with_type(headers: Headers, content_type: str) -> Headers:
+    kept = tuple(
+        (k, v)
+        for k, v in headers
+        if k.lower() not in {"content-type", "content-length"}
+    )
+    return (*kept, ("content-type", content_type))

@@ -1,0 +1,201 @@
+"""`configure()`: recording for the whole process."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+import threading
+from types import TracebackType
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
+from otel_agent_replay import intercept, semconv
+from otel_agent_replay._setup import children, sessions
+from otel_agent_replay._setup.parts import Parts, instrument, make_parts
+from otel_agent_replay._setup.redaction import use_policy
+from otel_agent_replay.capture.genai import Plain
+from otel_agent_replay.capture.runs import RunOrigin
+from otel_agent_replay.config import Settings, load_settings
+from otel_agent_replay.model.call import Outcome
+from otel_agent_replay.model.natives import record_exception
+from otel_agent_replay.model.payload import dump_json
+from otel_agent_replay.redact import Policy
+
+__all__ = ["configure", "describe_run", "flush", "shutdown"]
+
+_LOGGER = logging.getLogger("otel_agent_replay")
+
+
+class _Process:
+    """What records in this process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.settings: Settings | None = None
+        self.parts: Parts | None = None
+        self.frame: intercept.OpenCall | None = None
+        self.hooked = False
+
+
+_process = _Process()
+
+
+def configure(*, policy: Policy | None = None, **settings: object) -> None:
+    """Record what this process's agents do, from now on.
+
+    Works beside a `TracerProvider` that is set already; else it sets one. Calling it
+    again with other settings replaces the first ones, after writing what they
+    recorded. In a process that `agent-replay replay` (or `resume`, `fork`) started,
+    it leaves that session in charge.
+
+    Args:
+        policy: What to redact, in place of the default policy; for rules in code.
+        settings: Any field of `config.Settings`; what is not given comes from the
+            environment, `pyproject.toml`, or the default.
+
+    Raises:
+        ConfigurationError: A setting has no meaning.
+    """
+    found = load_settings(settings)
+    with _process.lock:
+        if sessions.current() is not None:
+            return
+        same = found == _process.settings and policy is None
+        if _process.parts is not None and same:
+            return
+        if _process.parts is not None:
+            _process.parts.finish()
+        use_policy(policy)
+        _start(found)
+
+
+def _start(settings: Settings) -> None:
+    if settings.redact == "off":
+        _LOGGER.warning(
+            "Redaction is off: whatever this process sends and receives is stored as "
+            "it is, secrets included.",
+        )
+    provider = _tracer_provider()
+    handover = children.inherited()
+    origin = handover.origin() if handover else None
+    parts = make_parts(settings, provider, origin=origin)
+    _process.settings, _process.parts = settings, parts
+    instrument(settings)
+    intercept.install(parts.recorder)
+    _process.frame = children.open_process_frame(handover) if handover else None
+    sessions.when_no_session(_handover)
+    _hook_process()
+
+
+def _tracer_provider() -> TracerProvider:
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        return provider
+    made = TracerProvider(resource=Resource.create())
+    trace.set_tracer_provider(made)
+    return made
+
+
+def _handover() -> children.Handover | None:
+    """Return what a child process started now must know of this one."""
+    parts = _process.parts
+    if parts is None:
+        return None
+    opened = intercept.current()
+    run_id = parts.recorder.run_id_of(opened)
+    span = parts.recorder.span_of(opened)
+    if run_id is None or span is None:
+        return None
+    return children.Handover.of(run_id, span.get_span_context())
+
+
+def _become_child(handover: children.Handover | None) -> None:
+    """Go on in a forked child: nothing of the parent's open calls is ours."""
+    parts = _process.parts
+    intercept.set_base(None)
+    if parts is None:
+        return
+    parts.recorder.reset(handover.origin() if handover else RunOrigin())
+    _process.frame = children.open_process_frame(handover) if handover else None
+
+
+def _hook_process() -> None:
+    if _process.hooked:
+        return
+    _process.hooked = True
+    atexit.register(shutdown)
+    children.at_fork(_become_child, shutdown)
+    previous = sys.excepthook
+
+    def note_failure(
+        kind: type[BaseException],
+        error: BaseException,
+        traceback: TracebackType | None,
+    ) -> None:
+        if _process.parts is not None:
+            _process.parts.recorder.fail(error)
+        if _process.frame is not None:
+            _process.frame.close(Outcome(error=record_exception(error)))
+        previous(kind, error, traceback)
+
+    sys.excepthook = note_failure
+
+
+def flush(timeout: float = 30.0) -> bool:
+    """Write what has ended so far; return False if it took longer than `timeout` s."""
+    parts = _process.parts
+    return parts.pipeline.flush(timeout) if parts else True
+
+
+def shutdown(timeout: float = 30.0) -> bool:
+    """End the process's run, write everything and stop recording.
+
+    Runs by itself when the process ends. Safe to call twice.
+
+    Returns:
+        False if not everything was written within `timeout` seconds.
+    """
+    with _process.lock:
+        parts, frame = _process.parts, _process.frame
+        _process.parts, _process.frame, _process.settings = None, None, None
+    if parts is None:
+        return True
+    intercept.install()
+    intercept.set_base(None)
+    if frame is not None:
+        frame.close(Outcome())
+    parts.recorder.finish()
+    return parts.pipeline.shutdown(timeout)
+
+
+def describe_run(
+    *,
+    user: str | None = None,
+    conversation: str | None = None,
+    prompt_name: str | None = None,
+    prompt_version: str | None = None,
+    tags: tuple[str, ...] | None = None,
+) -> None:
+    """Say more about the run that the calling code is inside; redacted like all else.
+
+    Args:
+        user: Whom the run is for.
+        conversation: Which conversation it belongs to.
+        prompt_name: The prompt in use.
+        prompt_version: The prompt's version.
+        tags: Words to find the run by.
+    """
+    values: dict[str, Plain | None] = {
+        semconv.USER_ID: user,
+        semconv.CONVERSATION_ID: conversation,
+        semconv.PROMPT_NAME: prompt_name,
+        semconv.PROMPT_VERSION: prompt_version,
+        semconv.RUN_TAGS: None if tags is None else dump_json(list(tags)),
+    }
+    known = {name: value for name, value in values.items() if value is not None}
+    parts = sessions.current() or _process.parts
+    if parts is not None:
+        parts.recorder.describe_run(intercept.current(), known)

@@ -1,0 +1,171 @@
+"""Recorder, pipeline and instruments, put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+from otel_agent_replay._setup.codecs import Codecs, decoded
+from otel_agent_replay._setup.program import environment, program_name
+from otel_agent_replay._setup.redaction import key_of_store, policy_of, redactor_for
+from otel_agent_replay._version import __version__
+from otel_agent_replay.capture.encode import Finisher
+from otel_agent_replay.capture.losses import Losses
+from otel_agent_replay.capture.pipeline import Outlet, Pipeline
+from otel_agent_replay.capture.processor import AgentReplaySpanProcessor
+from otel_agent_replay.capture.recorder import Recorder
+from otel_agent_replay.capture.runs import RunDefaults, RunOrigin
+from otel_agent_replay.config import Settings
+from otel_agent_replay.instrument import http, named, threads
+from otel_agent_replay.instrument.http.settings import HttpSettings
+from otel_agent_replay.instrument.providers.peek import peek_model
+from otel_agent_replay.model.run import PolicyId
+from otel_agent_replay.redact import Redactor
+from otel_agent_replay.store import open_store
+
+__all__ = ["Parts", "instrument", "make_parts"]
+
+SCOPE: Final = "otel_agent_replay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What records."""
+
+    recorder: Recorder
+    processor: AgentReplaySpanProcessor
+    pipeline: Pipeline
+    losses: Losses
+
+    def finish(self, timeout: float = 30.0) -> bool:
+        """End the run of the process and write everything; False if time ran out."""
+        self.recorder.finish()
+        return self.pipeline.flush(timeout)
+
+
+def make_parts(
+    settings: Settings,
+    provider: TracerProvider | None,
+    *,
+    store_url: str | None = None,
+    redactor: Redactor | None = None,
+    origin: RunOrigin | None = None,
+) -> Parts:
+    """Return what records under these settings.
+
+    Args:
+        settings: The settings.
+        provider: Whose tracer makes the spans; None makes a private one.
+        store_url: Where to write; the settings' store if not given.
+        redactor: The redactor; by default that of the settings and the store's key.
+        origin: Where the next run comes from.
+    """
+    losses = Losses()
+    pipeline = Pipeline(
+        _outlet(settings, store_url or settings.store, redactor),
+        exporters=_exporters(settings),
+        losses=losses,
+        queue_bytes=settings.queue_bytes,
+    )
+    processor = AgentReplaySpanProcessor(pipeline)
+    private = TracerProvider(
+        sampler=ALWAYS_ON,
+        resource=provider.resource if provider else Resource.create(),
+        shutdown_on_exit=False,
+    )
+    private.add_span_processor(processor)
+    if provider is not None:
+        provider.add_span_processor(processor)
+    policy = redactor.policy if redactor else policy_of(settings)
+    recorder = Recorder(
+        (provider or private).get_tracer(SCOPE, __version__),
+        processor,
+        defaults=_defaults(settings, policy.identity),
+        losses=losses,
+        origin=origin,
+        fallback=private.get_tracer(SCOPE, __version__),
+    )
+    return Parts(
+        recorder=recorder,
+        processor=processor,
+        pipeline=pipeline,
+        losses=losses,
+    )
+
+
+def _outlet(
+    settings: Settings,
+    store_url: str,
+    redactor: Redactor | None,
+) -> Callable[[], Outlet]:
+    """Return what opens the store; called by the worker, never by the agent."""
+    codecs = Codecs(settings.model_apis)
+
+    def connect() -> Outlet:
+        store = open_store(store_url)
+        off = settings.redact == "off" or settings.redaction_key is not None
+        used = redactor or redactor_for(settings, b"" if off else key_of_store(store))
+        finisher = Finisher(redactor=used, describe=codecs.describe, decode=decoded)
+        return Outlet(finisher=finisher, writer=store)
+
+    return connect
+
+
+def _exporters(settings: Settings) -> Sequence[SpanExporter]:
+    if settings.otlp_endpoint is None:
+        return ()
+    base = settings.otlp_endpoint.rstrip("/")
+    url = base if base.endswith("/v1/traces") else f"{base}/v1/traces"
+    return (OTLPSpanExporter(endpoint=url),)
+
+
+def _defaults(settings: Settings, policy: PolicyId) -> RunDefaults:
+    return RunDefaults(
+        agent_name=settings.agent_name or program_name(),
+        agent_version=settings.agent_version,
+        user=settings.user,
+        conversation=settings.conversation,
+        prompt_name=settings.prompt_name,
+        prompt_version=settings.prompt_version,
+        tags=settings.tags,
+        run_class=settings.run_class,
+        environment=environment(),
+        policy=policy,
+    )
+
+
+def instrument(settings: Settings) -> None:
+    """Put every instrument in place; calling it again changes the settings."""
+    codecs = Codecs(settings.model_apis)
+    own = [urlsplit(url).netloc.rpartition("@")[2] for url in _own_urls(settings)]
+    http.install(
+        HttpSettings(
+            is_model=codecs.operation,
+            peek_model=peek_model,
+            allow_hosts=settings.http_allow,
+            deny_hosts=settings.http_deny,
+            own_endpoints=frozenset(filter(None, own)),
+        ),
+    )
+    threads.install()
+    named.install(settings.tools)
+
+
+def _own_urls(settings: Settings) -> list[str]:
+    """Return where telemetry itself goes; that traffic is never recorded."""
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    urls = [os.environ.get(name, "") for name in names]
+    return [*urls, settings.otlp_endpoint or "", _http_url(settings.store)]
+
+
+def _http_url(store: str) -> str:
+    return store if store.startswith("clickhouse://") else ""

@@ -1,0 +1,52 @@
+"""What the running program is called, and what it runs in."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+
+from otel_agent_replay._version import __version__
+from otel_agent_replay.model.payload import JsonObject
+
+__all__ = ["environment", "program_name"]
+
+
+def program_name() -> str:
+    """Return what the running program is called: its script or module."""
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name != "__main__":
+        return str(spec.name.removesuffix(".__main__"))
+    path = sys.argv[0] if sys.argv else ""
+    if path == "-m":  # before the module is found; its name comes next
+        path = sys.orig_argv[sys.orig_argv.index("-m") + 1]
+    return Path(path).stem if path not in {"", "-c"} else "python"
+
+
+def environment() -> JsonObject:
+    """Return the versions and the commit that a run is made with."""
+    found: JsonObject = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "otel_agent_replay": __version__,
+        "program": program_name(),
+    }
+    commit = _git_commit(Path.cwd())
+    if commit is not None:
+        found["git_commit"] = commit
+    return found
+
+
+def _git_commit(directory: Path) -> str | None:
+    """Return the checked-out commit, read off the repository's own files."""
+    for folder in (directory, *directory.parents):
+        git = folder / ".git"
+        try:
+            head = (git / "HEAD").read_text().strip()
+            if not head.startswith("ref: "):
+                return head
+            return (git / head.removeprefix("ref: ")).read_text().strip()
+        except OSError:
+            continue
+    return None

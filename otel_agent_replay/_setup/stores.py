@@ -1,0 +1,152 @@
+"""A store of runs: what a store keeps as spans, loaded as `Run`s."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from otel_agent_replay import loader, store
+from otel_agent_replay._setup.redaction import key_of_store, redactor_for
+from otel_agent_replay.config import Settings, load_settings
+from otel_agent_replay.model.run import (
+    Recording,
+    Run,
+    RunClass,
+    RunFilter,
+    RunSource,
+    RunStatus,
+    RunSummary,
+)
+from otel_agent_replay.store.base import Store, StoreCheck
+
+__all__ = ["RunStore", "open_store"]
+
+
+class RunStore:
+    """The runs of a store. A context manager; safe from several threads."""
+
+    def __init__(self, url: str, spans: Store, settings: Settings) -> None:
+        self.url = url
+        self._spans = spans
+        self._settings = settings
+
+    def runs(  # noqa: PLR0913 - one keyword a filter
+        self,
+        *,
+        agent: str | None = None,
+        status: RunStatus | None = None,
+        run_class: RunClass | None = None,
+        user: str | None = None,
+        tag: str | None = None,
+        text: str | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        min_cost_usd: float | None = None,
+        max_cost_usd: float | None = None,
+        limit: int = 50,
+    ) -> list[RunSummary]:
+        """Return the runs that fit every filter given, newest first.
+
+        `user` and `text` are redacted as the store's contents are, so that a secret
+        or an address finds its pseudonym. Times are Unix nanoseconds.
+        """
+        return self._spans.runs(
+            RunFilter(
+                agent=agent,
+                status=status,
+                run_class=run_class,
+                user=self._redacted(user),
+                tag=tag,
+                text=self._redacted(text),
+                since_ns=since_ns,
+                until_ns=until_ns,
+                min_cost_usd=min_cost_usd,
+                max_cost_usd=max_cost_usd,
+                limit=limit,
+            ),
+        )
+
+    def _redacted(self, text: str | None) -> str | None:
+        if text is None:
+            return None
+        return redactor_for(self._settings, self._key()).text(text)
+
+    def _key(self) -> bytes:
+        own = self._settings.redaction_key
+        return own.encode() if own else key_of_store(self._spans)
+
+    def load(self, run_id: str) -> Run:
+        """Return a run, rebuilt from its spans; a unique prefix of the id will do.
+
+        Raises:
+            RunNotFoundError: No such run.
+            AmbiguousRunError: The prefix fits several.
+        """
+        recording = self.recording(run_id)
+        run = loader.load(recording.spans, recording.run_id)
+        return replace(
+            run,
+            source=RunSource(store_url=self.url, pseudonym_key=self._key()),
+        )
+
+    def recording(self, run_id: str) -> Recording:
+        """Return a run in portable form.
+
+        Raises:
+            RunNotFoundError: No such run.
+            AmbiguousRunError: The prefix fits several.
+        """
+        whole = self._spans.resolve(run_id)
+        spans = loader.spans_of(self._spans.spans(whole), whole)
+        return Recording(run_id=whole, spans=spans)
+
+    def add(self, recording: Recording) -> None:
+        """Store a recording; what is stored already stays as it is."""
+        self._spans.write(recording.spans)
+
+    def erase(self, run_id: str) -> int:
+        """Delete a run; return how many spans it had.
+
+        Raises:
+            RunNotFoundError: No such run.
+            AmbiguousRunError: The prefix fits several.
+        """
+        return self._spans.erase(self._spans.resolve(run_id))
+
+    def check(self) -> StoreCheck:
+        """Return what is there and what is wrong with it."""
+        return self._spans.check()
+
+    def close(self) -> None:
+        """Release connections."""
+        self._spans.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_store(url: str | None = None, *, create: bool = True) -> RunStore:
+    """Return the store at a URL; without one, the store of the settings.
+
+    Args:
+        url: `sqlite:///path` or `clickhouse://user:password@host:8123/database`.
+        create: Whether to make a store that is not there.
+
+    Raises:
+        ConfigurationError: The URL names no store.
+        StoreUnavailableError: It cannot be reached or opened.
+        StoreAccessError: It refuses this user.
+        StoreSchemaError: It was made by a newer version of this package.
+    """
+    settings = load_settings()
+    where = url or settings.store
+    return RunStore(where, store.open_store(where, create=create), settings)

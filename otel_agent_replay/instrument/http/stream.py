@@ -1,0 +1,235 @@
+"""The body of a response on its way to the caller: recorded, or given as recorded.
+
+See docs/design/streaming.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from time import perf_counter_ns
+from typing import Final
+
+from otel_agent_replay.errors import RecordedError, RecordedStreamEndedError
+from otel_agent_replay.instrument.http.settings import HttpSettings
+from otel_agent_replay.intercept import OpenCall
+from otel_agent_replay.model.call import Ended, Outcome, RecordedException
+from otel_agent_replay.model.natives import rebuild_exception, record_exception
+from otel_agent_replay.model.payload import Chunk, HttpResponse, header
+
+__all__ = ["RecordedBody", "StreamRecorder", "rebuilt", "unanswered", "until_cancelled"]
+
+_NO_BODY: Final = frozenset({204, 304})
+_SSE_END: Final = b"data: [DONE]"
+_CLOSING: Final = "Recording the end of a request"
+
+
+def _close(opened: OpenCall, outcome: Outcome, settings: HttpSettings) -> None:
+    try:
+        opened.close(outcome)
+    except Exception as error:  # noqa: BLE001 - the caller's response must not suffer
+        settings.on_failure(_CLOSING, error)
+
+
+class StreamRecorder:
+    """Keeps what a live exchange brings and closes its call once.
+
+    Time counts from its creation, right before the request is sent. Pieces come from
+    one reader at a time; the methods that end it may be called from any thread and
+    as often as it happens, the first counts.
+    """
+
+    __slots__ = ("_chunks", "_head", "_interrupted", "_opened", "_settings", "_started")
+
+    def __init__(self, opened: OpenCall, settings: HttpSettings) -> None:
+        self._opened = opened
+        self._settings = settings
+        self._chunks: list[Chunk] = []
+        self._head: HttpResponse | None = None
+        self._interrupted: RecordedException | None = None
+        self._started = perf_counter_ns()
+
+    def responded(self, head: HttpResponse) -> None:
+        """Note status and headers."""
+        self._head = head
+
+    def chunk(self, data: bytes) -> None:
+        """Note a piece of the body."""
+        self._interrupted = None
+        self._chunks.append(Chunk(data=data, at_ns=perf_counter_ns() - self._started))
+
+    def restart(self) -> None:
+        """Forget the pieces: they were those of an attempt that is made again."""
+        self._chunks = []
+
+    def complete(self) -> None:
+        """The body has ended."""
+        self._end(Outcome(response=self._response()))
+
+    def abandoned(self) -> None:
+        """The caller is done with the response; it may have come whole."""
+        if self._opened.closed:
+            return
+        if self._is_whole():
+            self.complete()
+            return
+        self._end(
+            Outcome(
+                response=self._response(),
+                error=self._interrupted,
+                ended="abandoned",
+            ),
+        )
+
+    def interrupted(self, error: BaseException) -> None:
+        """The caller was taken away from waiting; it may come back."""
+        self._interrupted = record_exception(error)
+
+    def stopped(self, error: BaseException) -> None:
+        """An exception ended it: the exchange's own, or the caller's interruption."""
+        if self._opened.closed:
+            return
+        recorded = record_exception(error)
+        if isinstance(error, Exception):
+            response = self._response()
+            ended: Ended = "complete" if response is None else "failed"
+            self._end(Outcome(response=response, error=recorded, ended=ended))
+        else:
+            self._interrupted = recorded
+            self.abandoned()
+
+    def lost(self, error: Exception) -> None:
+        """Recording failed on our side; the response is the caller's alone."""
+        self._settings.on_failure("Recording a response", error)
+        self._end(Outcome(ended="abandoned"))
+
+    def _end(self, outcome: Outcome) -> None:
+        self._chunks = []
+        _close(self._opened, outcome, self._settings)
+
+    def _response(self) -> HttpResponse | None:
+        if self._head is None:
+            return None
+        return replace(self._head, chunks=tuple(self._chunks))
+
+    def _is_whole(self) -> bool:
+        """Whether all had come, though the reader did not look for the end."""
+        if self._head is None:
+            return False
+        request = self._opened.call.request
+        if request is not None and request.method == "HEAD":
+            return True
+        if self._head.status in _NO_BODY:
+            return True
+        length = header(self._head.headers, "content-length")
+        if length is not None:
+            return length == str(sum(len(chunk.data) for chunk in self._chunks))
+        # SDKs stop at OpenAI's last event, before the terminating chunk.
+        return bool(self._chunks) and _SSE_END in self._chunks[-1].data[-32:]
+
+
+def rebuilt(recorded: RecordedException) -> Exception:
+    """Return a recorded exception to raise, or a `RecordedError` that stands for it.
+
+    Never an interruption: a stored text must not end the process.
+    """
+    error = rebuild_exception(recorded)
+    if isinstance(error, Exception):
+        return error
+    return RecordedError(recorded.type_name, recorded.message)
+
+
+def _was_cancelled(answer: Outcome) -> bool:
+    return answer.ended == "abandoned" and answer.error is not None
+
+
+async def until_cancelled(opened: OpenCall, answer: Outcome) -> None:
+    """Wait for the end that the recorded caller met, if it was cancelled.
+
+    Returns at once where it was not, and outside asyncio.
+    """
+    if not _was_cancelled(answer):
+        return
+    try:
+        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    except RuntimeError:
+        return
+    try:
+        await never
+    finally:
+        opened.close(answer)
+
+
+def unanswered(opened: OpenCall, answer: Outcome) -> Exception:
+    """Return the exception of an answer that has no response; closes the call."""
+    if answer.error is not None and answer.ended != "abandoned":
+        opened.close(answer)
+        return rebuilt(answer.error)
+    error = RecordedStreamEndedError(opened.call.name)
+    opened.close(replace(answer, error=record_exception(error), ended="failed"))
+    return error
+
+
+class RecordedBody:
+    """The body of an answer, piece by piece; closes the call when it is over.
+
+    At its end it does what the recorded one did: ends, raises the recorded
+    exception, or refuses to go on where the recorded caller stopped.
+    """
+
+    __slots__ = ("_answer", "_opened", "_response", "_served")
+
+    def __init__(
+        self,
+        opened: OpenCall,
+        answer: Outcome,
+        response: HttpResponse,
+    ) -> None:
+        self._opened = opened
+        self._answer = answer
+        self._response = response
+        self._served = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing but a clean end is left."""
+        return self._all_served() and self._answer.ended == "complete"
+
+    def next(self) -> bytes | None:
+        """Return the next piece that is not empty, None at the end.
+
+        Raises:
+            RecordedStreamEndedError: The recorded caller stopped reading here.
+            Exception: The recorded one, where reading failed.
+        """
+        if not self._all_served():
+            self._served += 1
+            return self._response.chunks[self._served - 1].data
+        if self._answer.ended == "complete":
+            self._opened.close(self._answer)
+            return None
+        raise unanswered(self._opened, self._answer)
+
+    async def anext(self) -> bytes | None:
+        """Return what `next` does, but wait where the recorded caller was cancelled."""
+        if self._all_served():
+            await until_cancelled(self._opened, self._answer)
+        return self.next()
+
+    def close(self) -> None:
+        """The caller is done with it."""
+        if self._opened.closed:
+            return
+        if self._all_served():
+            self._opened.close(self._answer)
+            return
+        read = replace(self._response, chunks=self._response.chunks[: self._served])
+        self._opened.close(
+            replace(self._answer, response=read, error=None, ended="abandoned"),
+        )
+
+    def _all_served(self) -> bool:
+        chunks = self._response.chunks
+        while self._served < len(chunks) and not chunks[self._served].data:
+            self._served += 1
+        return self._served == len(chunks)

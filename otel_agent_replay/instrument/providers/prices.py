@@ -1,0 +1,147 @@
+"""What a model call cost, by the prices that `genai-prices` ships with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from otel_agent_replay.instrument.providers.json_access import (
+    at_path,
+    count,
+    objects_of,
+    text,
+)
+from otel_agent_replay.model.messages import Usage
+from otel_agent_replay.model.payload import JsonObject, JsonValue
+
+__all__ = ["cost_usd"]
+
+_PROVIDERS: Final[Mapping[str, str]] = {
+    "anthropic": "anthropic",
+    "aws.bedrock": "aws",
+    "azure.ai.inference": "azure",
+    "azure.ai.openai": "azure",
+    "cerebras": "cerebras",
+    "cohere": "cohere",
+    "deepseek": "deepseek",
+    "fireworks": "fireworks",
+    "gcp.gemini": "google",
+    "gcp.gen_ai": "google",
+    "gcp.vertex_ai": "google",
+    "groq": "groq",
+    "mistral_ai": "mistral",
+    "moonshot_ai": "moonshotai",
+    "openai": "openai",
+    "openrouter": "openrouter",
+    "perplexity": "perplexity",
+    "together": "together",
+    "x_ai": "x-ai",
+}
+"""The convention's provider names to those of the price list."""
+
+_DETAILS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "input_audio_tokens": (
+        ("prompt_tokens_details", "audio_tokens"),
+        ("input_tokens_details", "audio_tokens"),
+    ),
+    "output_audio_tokens": (
+        ("completion_tokens_details", "audio_tokens"),
+        ("output_tokens_details", "audio_tokens"),
+    ),
+    "cache_write_1h_tokens": (("cache_creation", "ephemeral_1h_input_tokens"),),
+    "web_searches": (("server_tool_use", "web_search_requests"),),
+}
+_MODALITIES: Final = {
+    "promptTokensDetails": "input_audio_tokens",
+    "candidatesTokensDetails": "output_audio_tokens",
+}
+
+
+def cost_usd(
+    provider: str,
+    model: str | None,
+    usage: Usage,
+    at: datetime,
+    *,
+    extra: JsonObject | None = None,
+) -> float | None:
+    """Return the US dollars of a call, or None where they are not known.
+
+    It is never a guess: an unknown provider or model, and counts that are missing
+    or contradict each other, give None. Nothing is fetched. `at` is when the call
+    was made; `extra` is `ModelResponse.extra`, which tells of audio, of long-lived
+    cache entries, of searches, and of the service tier.
+    """
+    known = _PROVIDERS.get(provider)
+    if known is None or not model or usage.input_tokens is None:
+        return None
+    # The price list takes half a second to import; a process without model calls
+    # shall not pay for it.
+    from genai_prices import Usage as PricedUsage  # noqa: PLC0415
+    from genai_prices import calc_price  # noqa: PLC0415
+
+    more = extra or {}
+    tier = text(more.get("service_tier")) or text(
+        at_path(more, ("usage", "service_tier"))
+    )
+    context = _price_context(tier)
+    try:
+        priced = calc_price(
+            PricedUsage(**_counts(usage, more.get("usage"))),
+            model,
+            provider_id=known,
+            genai_request_timestamp=at,
+            price_context=context,
+        )
+    except (LookupError, TypeError, ValueError):
+        # TypeError: a price list of before these details were known.
+        return None
+    variants = [variant.when for variant in priced.model.price_variants or ()]
+    if context and context not in variants:
+        return None
+    if usage.output_tokens is None and priced.model_price.output_mtok:
+        return None
+    return float(priced.total_price)
+
+
+def _price_context(tier: str | None) -> dict[str, str] | None:
+    """Return what tells the list of another tier; None for the normal one."""
+    if tier is None or tier in _NORMAL_TIERS:
+        return None
+    return {"processing": tier} if tier == "batch" else {"service_tier": tier}
+
+
+_NORMAL_TIERS: Final = frozenset({"auto", "default", "on_demand", "standard"})
+
+
+def _counts(usage: Usage, details: JsonValue) -> dict[str, int]:
+    counted = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_input_tokens,
+        "cache_write_tokens": usage.cache_write_input_tokens,
+        **{name: _first(details, paths) for name, paths in _DETAILS.items()},
+        **{
+            name: _audio(details, key)
+            for key, name in _MODALITIES.items()
+            if _audio(details, key)
+        },
+    }
+    return {name: value for name, value in counted.items() if value}
+
+
+def _first(details: JsonValue, paths: tuple[tuple[str, ...], ...]) -> int | None:
+    found = (count(at_path(details, path)) for path in paths)
+    return next((value for value in found if value is not None), None)
+
+
+def _audio(details: JsonValue, key: str) -> int | None:
+    """Return Gemini's count of audio tokens, given by modality."""
+    groups = objects_of(at_path(details, (key,)))
+    counts = [
+        count(group.get("tokenCount")) or 0
+        for group in groups
+        if group.get("modality") == "AUDIO"
+    ]
+    return sum(counts) or None

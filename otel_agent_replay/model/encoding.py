@@ -1,0 +1,393 @@
+"""A call and its outcome as payload events, and back: the one place for both.
+
+A call that carries a wire request becomes one `agent_replay.http.exchange`, a
+tool call one `agent_replay.tool.call`, any other one `agent_replay.call`. What
+was encoded reads back equal: bytes, header order, chunk boundaries, JSON values.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias, TypeVar
+
+from otel_agent_replay import semconv
+from otel_agent_replay.model.call import (
+    Call,
+    Effect,
+    Ended,
+    Kind,
+    Outcome,
+    RecordedException,
+)
+from otel_agent_replay.model.payload import (
+    Chunk,
+    Headers,
+    HttpRequest,
+    HttpResponse,
+    JsonObject,
+    JsonValue,
+    dump_json,
+    parse_json,
+)
+from otel_agent_replay.model.span import Attributes, EventRecord
+from otel_agent_replay.model.step import Fidelity
+
+__all__ = [
+    "DAMAGED",
+    "MISSING",
+    "PAYLOAD_EVENTS",
+    "CallReading",
+    "EventValue",
+    "PayloadEvent",
+    "call_events",
+    "read_call",
+]
+
+EventValue: TypeAlias = str | int | float | bool
+_T = TypeVar("_T")
+
+PAYLOAD_EVENTS: Final = frozenset(
+    {semconv.EVENT_HTTP_EXCHANGE, semconv.EVENT_TOOL_CALL, semconv.EVENT_CALL},
+)
+"""Names of the events that carry a call."""
+
+MISSING: Final = "missing"
+"""`dropped` of a call whose span came without its payload event."""
+
+DAMAGED: Final = "damaged"
+"""`dropped` of a call whose payload event does not read as one."""
+
+_BASE64: Final = "base64"
+_ENDED: Final[dict[str, Ended]] = {
+    "complete": "complete",
+    "abandoned": "abandoned",
+    "failed": "failed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadEvent:
+    """An event to put on a call's span; its time is up to who puts it there."""
+
+    name: str
+    attributes: Mapping[str, EventValue]
+
+
+class CallReading(NamedTuple):
+    """What the payload events of a span say; `dropped` says why if they do not."""
+
+    call: Call
+    outcome: Outcome
+    fidelity: Fidelity
+    dropped: str | None
+
+
+# --- to events -----------------------------------------------------------------
+
+
+def call_events(call: Call, outcome: Outcome) -> tuple[PayloadEvent, ...]:
+    """Return the events that carry a call and its outcome.
+
+    `kind`, `name`, `effect` and `served_from` are not in them: they stand on the
+    span as attributes, and `read_call` takes them from there.
+    """
+    name = _event_name(call, outcome)
+    attributes: dict[str, EventValue] = {}
+    if call.attributes:
+        attributes[semconv.CALL_ATTRIBUTES] = dump_json(call.attributes)
+    if call.request is not None:
+        attributes |= _request_attributes(call.request)
+    if outcome.response is not None:
+        attributes |= _response_attributes(outcome.response)
+    if call.inputs is not None:
+        attributes[_arguments_key(name)] = dump_json(call.inputs)
+    if _has_result(name, outcome):
+        attributes[_result_key(name)] = dump_json(outcome.value)
+    return (PayloadEvent(name=name, attributes=attributes | _end_attributes(outcome)),)
+
+
+def _event_name(call: Call, outcome: Outcome) -> str:
+    if call.request is not None or outcome.response is not None:
+        return semconv.EVENT_HTTP_EXCHANGE
+    return semconv.EVENT_TOOL_CALL if call.kind == "tool" else semconv.EVENT_CALL
+
+
+def _arguments_key(event: str) -> str:
+    tool = event == semconv.EVENT_TOOL_CALL
+    return semconv.TOOL_CALL_ARGUMENTS if tool else semconv.CALL_ARGUMENTS
+
+
+def _result_key(event: str) -> str:
+    tool = event == semconv.EVENT_TOOL_CALL
+    return semconv.TOOL_CALL_RESULT if tool else semconv.CALL_RESULT
+
+
+def _has_result(event: str, outcome: Outcome) -> bool:
+    """The convention defines a result for successful calls only."""
+    if outcome.value is not None:
+        return True
+    return event != semconv.EVENT_HTTP_EXCHANGE and not outcome.failed
+
+
+def _request_attributes(request: HttpRequest) -> dict[str, EventValue]:
+    body, encoding = _body_text(request.body)
+    found: dict[str, EventValue] = {
+        semconv.HTTP_REQUEST_METHOD: request.method,
+        semconv.HTTP_URL: request.url,
+        semconv.HTTP_REQUEST_HEADERS: _headers_text(request.headers),
+        semconv.HTTP_REQUEST_BODY: body,
+    }
+    if encoding is not None:
+        found[semconv.HTTP_REQUEST_BODY_ENCODING] = encoding
+    return found
+
+
+def _response_attributes(response: HttpResponse) -> dict[str, EventValue]:
+    body, encoding = _body_text(response.body)
+    chunks: JsonValue = [[len(each.data), each.at_ns] for each in response.chunks]
+    found: dict[str, EventValue] = {
+        semconv.HTTP_RESPONSE_STATUS_CODE: response.status,
+        semconv.HTTP_RESPONSE_REASON: response.reason,
+        semconv.HTTP_RESPONSE_HEADERS: _headers_text(response.headers),
+        semconv.HTTP_RESPONSE_BODY: body,
+        semconv.HTTP_RESPONSE_CHUNKS: dump_json(chunks),
+    }
+    if encoding is not None:
+        found[semconv.HTTP_RESPONSE_BODY_ENCODING] = encoding
+    return found
+
+
+def _body_text(body: bytes) -> tuple[str, str | None]:
+    try:
+        return body.decode(), None
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode(), _BASE64
+
+
+def _headers_text(headers: Headers) -> str:
+    return dump_json([[name, value] for name, value in headers])
+
+
+def _end_attributes(outcome: Outcome) -> dict[str, EventValue]:
+    found: dict[str, EventValue] = {}
+    if outcome.items is not None:
+        found[semconv.CALL_ITEMS] = dump_json(list(outcome.items))
+    if outcome.error is not None:
+        found[semconv.CALL_ERROR] = dump_json(_error_json(outcome.error))
+    if outcome.ended != "complete":
+        found[semconv.CALL_ENDED] = outcome.ended
+    return found
+
+
+def _error_json(error: RecordedException) -> JsonObject:
+    return {
+        "type": error.type_name,
+        "message": error.message,
+        "args": None if error.args is None else list(error.args),
+        "stacktrace": error.stacktrace,
+    }
+
+
+# --- from events ---------------------------------------------------------------
+
+
+def read_call(
+    kind: Kind,
+    name: str,
+    effect: Effect,
+    attributes: Attributes,
+    events: Iterable[EventRecord],
+) -> CallReading:
+    """Return the call and outcome that a span's events carry; never raises.
+
+    Without a payload event, or with one that does not read, the call has neither
+    arguments nor answer, and `dropped` says why: the span's own word for it, or
+    `MISSING`, or `DAMAGED`.
+    """
+    event = next((each for each in events if each.name in PAYLOAD_EVENTS), None)
+    reason = attributes.get(semconv.STEP_DROPPED)
+    if event is None:
+        return _unread(kind, name, effect, attributes, reason or MISSING)
+    try:
+        call = _call(kind, name, effect, event)
+        outcome = _outcome(event, attributes.get(semconv.STEP_SERVED_FROM))
+    except (ValueError, RecursionError):
+        return _unread(kind, name, effect, attributes, reason or DAMAGED)
+    return CallReading(call, outcome, "wire", reason)
+
+
+def _unread(
+    kind: Kind,
+    name: str,
+    effect: Effect,
+    attributes: Attributes,
+    reason: str,
+) -> CallReading:
+    kept: JsonObject = {
+        key: attributes[key] for key in _PLAIN_ATTRIBUTES if key in attributes
+    }
+    failure = attributes.get(semconv.ERROR_TYPE)
+    outcome = Outcome(
+        error=RecordedException(type_name=failure, message="") if failure else None,
+        served_from=attributes.get(semconv.STEP_SERVED_FROM),
+    )
+    call = Call(kind=kind, name=name, effect=effect, attributes=kept)
+    return CallReading(call, outcome, "inferred", reason)
+
+
+_PLAIN_ATTRIBUTES: Final = (
+    semconv.TOOL_CALL_ID,
+    semconv.TOOL_NAME,
+    semconv.TOOL_TYPE,
+    semconv.TOOL_DESCRIPTION,
+    semconv.PROVIDER_NAME,
+    semconv.AGENT_NAME,
+    semconv.SERVER_ADDRESS,
+    semconv.SERVER_PORT,
+)
+"""Attributes of a call that its span keeps when its payload is gone."""
+
+
+def _call(kind: Kind, name: str, effect: Effect, event: EventRecord) -> Call:
+    values = event.attributes
+    inputs = _optional(values, _arguments_key(event.name), _object)
+    return Call(
+        kind=kind,
+        name=name,
+        inputs=inputs,
+        request=_request(values) if semconv.HTTP_URL in values else None,
+        effect=effect,
+        attributes=_optional(values, semconv.CALL_ATTRIBUTES, _object) or {},
+    )
+
+
+def _outcome(event: EventRecord, served_from: str | None) -> Outcome:
+    values = event.attributes
+    answered = semconv.HTTP_RESPONSE_STATUS_CODE in values
+    items = _optional(values, semconv.CALL_ITEMS, _list)
+    return Outcome(
+        value=_optional(values, _result_key(event.name), parse_json),
+        items=None if items is None else tuple(items),
+        response=_response(values) if answered else None,
+        error=_optional(values, semconv.CALL_ERROR, _error),
+        ended=_ended(values.get(semconv.CALL_ENDED, "complete")),
+        served_from=served_from,
+    )
+
+
+def _optional(values: Attributes, key: str, read: Callable[[str], _T]) -> _T | None:
+    return read(values[key]) if key in values else None
+
+
+def _request(values: Attributes) -> HttpRequest:
+    return HttpRequest(
+        method=values.get(semconv.HTTP_REQUEST_METHOD, ""),
+        url=values[semconv.HTTP_URL],
+        headers=_headers(values.get(semconv.HTTP_REQUEST_HEADERS, "[]")),
+        body=_body(
+            values,
+            semconv.HTTP_REQUEST_BODY,
+            semconv.HTTP_REQUEST_BODY_ENCODING,
+        ),
+    )
+
+
+def _response(values: Attributes) -> HttpResponse:
+    body = _body(
+        values,
+        semconv.HTTP_RESPONSE_BODY,
+        semconv.HTTP_RESPONSE_BODY_ENCODING,
+    )
+    return HttpResponse(
+        status=int(values[semconv.HTTP_RESPONSE_STATUS_CODE]),
+        reason=values.get(semconv.HTTP_RESPONSE_REASON, ""),
+        headers=_headers(values.get(semconv.HTTP_RESPONSE_HEADERS, "[]")),
+        chunks=_chunks(body, values.get(semconv.HTTP_RESPONSE_CHUNKS)),
+    )
+
+
+def _body(values: Attributes, key: str, encoding_key: str) -> bytes:
+    if key not in values:
+        # An absent body is a lost one: what was empty is there as empty text.
+        raise ValueError(key)
+    text, encoding = values[key], values.get(encoding_key)
+    if encoding is None:
+        return text.encode()
+    if encoding != _BASE64:
+        raise ValueError(encoding)
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(key) from error
+
+
+def _headers(text: str) -> Headers:
+    return tuple(_pair(each) for each in _list(text))
+
+
+def _pair(value: JsonValue) -> tuple[str, str]:
+    match value:
+        case [str(name), str(content)]:
+            return name, content
+        case _:
+            raise ValueError(value)
+
+
+def _chunks(body: bytes, text: str | None) -> tuple[Chunk, ...]:
+    """Cut a body at its recorded boundaries; they must cover it exactly."""
+    if text is None:
+        return (Chunk(data=body),) if body else ()
+    found: list[Chunk] = []
+    start = 0
+    for each in _list(text):
+        size, at_ns = _boundary(each)
+        found.append(Chunk(data=body[start : start + size], at_ns=at_ns))
+        start += size
+    if start != len(body):
+        raise ValueError(text)
+    return tuple(found)
+
+
+def _boundary(value: JsonValue) -> tuple[int, int]:
+    match value:
+        case [int(size), int(at_ns)] if size >= 0:
+            return size, at_ns
+        case _:
+            raise ValueError(value)
+
+
+def _error(text: str) -> RecordedException:
+    match parse_json(text):
+        case {"type": str(name), "message": str(message), **rest}:
+            args, trace = rest.get("args"), rest.get("stacktrace")
+            return RecordedException(
+                type_name=name,
+                message=message,
+                args=tuple(args) if isinstance(args, list) else None,
+                stacktrace=trace if isinstance(trace, str) else "",
+            )
+        case _:
+            raise ValueError(text)
+
+
+def _ended(text: str) -> Ended:
+    if text not in _ENDED:
+        raise ValueError(text)
+    return _ENDED[text]
+
+
+def _object(text: str) -> JsonObject:
+    value = parse_json(text)
+    if not isinstance(value, dict):
+        raise ValueError(text)  # noqa: TRY004 - a damaged text, not a wrong argument
+    return value
+
+
+def _list(text: str) -> list[JsonValue]:
+    value = parse_json(text)
+    if not isinstance(value, list):
+        raise ValueError(text)  # noqa: TRY004 - a damaged text, not a wrong argument
+    return value

@@ -1,0 +1,110 @@
+"""What makes two calls the same call, for replay and comparison.
+
+Headers are not in the key: they carry dates, versions and credentials. The host is
+not either, so that a recording of one host can be compared with another; who needs
+it asks `host_of`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+
+from otel_agent_replay.model.call import Call
+from otel_agent_replay.model.payload import (
+    HttpRequest,
+    JsonValue,
+    canonical_json,
+    content_hash,
+    header,
+    parse_json,
+)
+
+__all__ = ["host_of", "key_of"]
+
+_DIGITS: Final = 20
+_CREDENTIALS: Final = frozenset({"key", "api_key", "api-key", "access_token"})
+_BOUNDARY: Final = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
+_TYPE: Final = "$type"
+
+
+def key_of(call: Call) -> str:
+    """Return one text for calls that ask for the same: `kind name digest`.
+
+    Of a wire call the name is method, path and query, and the digest that of its
+    body, canonical where it is JSON; a multipart boundary does not count. Of any
+    other call the digest is that of its arguments; objects count by the name of
+    their class inside its module, since a script's module is `__main__` or not.
+    """
+    request = call.request
+    if request is None:
+        plain = canonical_json(_without_modules(call.inputs))
+        return f"{call.kind} {call.name} {_digest(plain)}"
+    route = _route(request, model=call.kind == "model")
+    return f"{call.kind} {route} {_digest(_canonical_body(request))}"
+
+
+def host_of(call: Call) -> str | None:
+    """Return host and port that a wire call goes to, in lower case; else None."""
+    if call.request is None:
+        return None
+    return _split(call.request.url).netloc.rpartition("@")[2].lower()
+
+
+def _digest(content: bytes) -> str:
+    return content_hash(content)[:_DIGITS]
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        # Such as an unclosed bracket in the host; the whole text is then its path.
+        return SplitResult("", "", url, "", "")
+
+
+def _route(request: HttpRequest, *, model: bool) -> str:
+    parts = _split(request.url)
+    query = _without_credentials(parts.query) if model else parts.query
+    tail = f"?{query}" if query else ""
+    return f"{request.method.upper()} {parts.path or '/'}{tail}"
+
+
+def _without_credentials(query: str) -> str:
+    """A model API's key may stand in the query; it says who asks, not what."""
+    if not any(name in query for name in _CREDENTIALS):
+        return query
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return urlencode([pair for pair in pairs if pair[0] not in _CREDENTIALS])
+
+
+def _canonical_body(request: HttpRequest) -> bytes:
+    kind = header(request.headers, "content-type") or ""
+    if kind.lower().startswith("multipart/"):
+        return _without_boundary(request.body, kind)
+    if request.body.lstrip()[:1] in {b"{", b"["}:
+        try:
+            return canonical_json(parse_json(request.body))
+        except (ValueError, RecursionError):
+            return request.body
+    return request.body
+
+
+def _without_boundary(body: bytes, content_type: str) -> bytes:
+    found = _BOUNDARY.search(content_type)
+    if found is None:
+        return body
+    return body.replace(found[1].encode(), b"boundary")
+
+
+def _without_modules(value: JsonValue) -> JsonValue:
+    if isinstance(value, list):
+        return [_without_modules(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    plain = {name: _without_modules(item) for name, item in value.items()}
+    cls = plain.get("class")
+    if _TYPE in plain and isinstance(cls, str):
+        plain["class"] = cls.rpartition(":")[2]
+    return plain

@@ -1,0 +1,259 @@
+"""Built-in rules for what points at a person: e-mail, phone, card, ids, addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from otel_agent_replay.redact.forms import CARD_SHAPE, luhn_holds
+from otel_agent_replay.redact.rules import Found, Gate, Rule
+from otel_agent_replay.redact.shapes import pattern_rule
+
+__all__ = ["PERSONAL_RULES"]
+
+_LOCAL_PART: Final = 64
+_LOCAL_EXTRA: Final = frozenset(".!#$%&'*+-/=?^_`{|}~")
+_LOCAL_EDGE: Final = ".!#$%&'*+-/=?^`{|}~"
+_DOMAIN: Final = re.compile(
+    r"(?:[^\W_][\w-]{0,62}\.){1,8}(?P<top>[^\W\d_]{2,24})(?![\w-])",
+)
+_FILE_ENDINGS: Final = frozenset(
+    {"png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "js", "ts", "tsx"}
+    | {"json", "html", "md", "txt", "yml", "yaml", "lock", "toml", "whl", "tgz"},
+)
+
+
+def _emails(text: str) -> Iterator[Found]:
+    """Find addresses from their `@`: both ways from there is linear."""
+    done = 0
+    at = text.find("@")
+    while at >= 0:
+        domain = _DOMAIN.match(text, at + 1)
+        start = _local_start(text, at, done) if domain else at
+        if domain and start < at and _is_address(text, start, at, domain):
+            done = domain.end()
+            yield Found(start, done, "email", text[start:done])
+        at = text.find("@", max(at + 1, done))
+
+
+def _local_start(text: str, at: int, stop: int) -> int:
+    start = at
+    limit = max(stop, at - _LOCAL_PART)
+    while start > limit and (
+        text[start - 1].isalnum() or text[start - 1] in _LOCAL_EXTRA
+    ):
+        start -= 1
+    # What stands around an address in text or markup is no part of it.
+    local = text[start:at]
+    for sign in "/=`{|?&'*^!#":
+        cut = local.rfind(sign)
+        if cut >= 0:
+            start += cut + 1
+            local = local[cut + 1 :]
+    return at - len(local.lstrip(_LOCAL_EDGE))
+
+
+def _is_address(text: str, start: int, at: int, domain: re.Match[str]) -> bool:
+    if domain["top"].lower() in _FILE_ENDINGS:
+        return False
+    # `git@host.com:owner/name` names a repository, not a person.
+    return not (text[start:at] == "git" and text[domain.end() :][:1] in {":", "/"})
+
+
+_PHONE: Final = (
+    r"(?<![\w+.-])(?:"
+    r"\+(?!999)[1-9]\d{7,14}"
+    r"|\+(?!999)[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]\d{2,4}){1,5}"
+    r"|(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])[2-9]\d\d[ .-]\d{4}"
+    r"|(?<!\d )(?:1 )?[2-9]\d\d [2-9]\d\d \d{4}(?! ?\d)"
+    r"|(?<!\d )0[1-9](?P<s>[ .-])\d\d(?P=s)\d\d(?P=s)\d\d(?P=s)\d\d"
+    r"|(?<!\d )07\d{3} \d{6}"
+    r"|(?<!\d )020 \d{4} \d{4}"
+    r")(?![\w+]|[.-]\d)"
+)
+_PHONE_DIGITS: Final = (8, 15)
+
+
+def _is_phone(value: str) -> bool:
+    least, most = _PHONE_DIGITS
+    return least <= sum(sign.isdigit() for sign in value) <= most
+
+
+_BRANDS: Final = re.compile(
+    r"4|5[1-5]|2(?:2[2-9]|[3-6]|7[01]|720)|3[47]|6(?:011|5|4[4-9]|2)|35(?:2[89]|[3-8])"
+    r"|3(?:0[0-5]|[68])",
+)
+_SIXTEEN: Final = 16
+
+
+def _is_card(value: str) -> bool:
+    digits = value.replace(" ", "").replace("-", "")
+    if not _BRANDS.match(digits) or not luhn_holds(digits):
+        return False
+    # Times in nanoseconds and long ids have 17 and more digits; cards rarely do.
+    return len(digits) <= _SIXTEEN or digits[0] in "56"
+
+
+def _is_iban(value: str) -> bool:
+    text = value.replace(" ", "")
+    if not 15 <= len(text) <= 34 or text.startswith("ZZ"):  # noqa: PLR2004
+        return False
+    return int("".join(str(int(sign, 36)) for sign in text[4:] + text[:4])) % 97 == 1
+
+
+def _is_cpf(value: str) -> bool:
+    digits = [int(sign) for sign in value if sign.isdigit()]
+    return digits[9] == _cpf_digit(digits[:9]) and digits[10] == _cpf_digit(digits[:10])
+
+
+def _cpf_digit(digits: list[int]) -> int:
+    weights = range(len(digits) + 1, 1, -1)
+    total = sum(d * w for d, w in zip(digits, weights, strict=True))
+    return total * 10 % 11 % 10
+
+
+_QUAD: Final = re.compile(
+    r"(?<![\w.+])(?<![A-Za-z]-)\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}"
+    r"(?![\w+]|\.\w|-[A-Za-z])",
+)
+_VERSION_BEFORE: Final = re.compile(
+    r"(?:(?i:version|release|build|ver|rev|v)\W{0,3}|[=~<>^!]=?\s?|[A-Z][A-Za-z]*/)$",
+)
+
+
+def _ipv4_addresses(text: str) -> Iterator[Found]:
+    for match in _QUAD.finditer(text):
+        value = match.group()
+        before = text[max(0, match.start() - 24) : match.start()]
+        if _is_public_ipv4(value) and not _VERSION_BEFORE.search(before):
+            yield Found(match.start(), match.end(), "ipv4", value)
+
+
+def _is_public_ipv4(value: str) -> bool:
+    """Leave what points at nobody: private, loopback, `1.2.3.4`, netmasks.
+
+    Four single digits are a version, a section or a public resolver. The ranges
+    kept for documentation count as public.
+    """
+    parts = value.split(".")
+    if all(len(part) == 1 for part in parts):
+        return False
+    try:
+        address = ipaddress.IPv4Address(value)
+    except ValueError:
+        return False
+    first, second = int(parts[0]), int(parts[1])
+    kept = first in {0, 10, 127} or first >= 224  # noqa: PLR2004
+    kept = kept or (first, second) in {(192, 168), (169, 254)}
+    return not kept and not (first == 172 and address in _PRIVATE_172)  # noqa: PLR2004
+
+
+_PRIVATE_172: Final = ipaddress.IPv4Network("172.16.0.0/12")
+_COLONS: Final = re.compile(
+    r"(?<![\w:.])[0-9A-Fa-f:]{2,4}[0-9A-Fa-f:]{1,36}(?:\.\d{1,3}){0,3}(?![\w:]|\.\d)",
+)
+_LEAST_GROUPS: Final = 3
+
+
+def _ipv6_addresses(text: str) -> Iterator[Found]:
+    for match in _COLONS.finditer(text):
+        value = match.group().rstrip(":") if not match.group().endswith("::") else ""
+        if value.count(":") > 1 and _is_public_ipv6(value):
+            yield Found(match.start(), match.start() + len(value), "ipv6", value)
+
+
+def _is_public_ipv6(value: str) -> bool:
+    """Leave private and local ones, and what code writes with `::`."""
+    groups = [part for part in value.split(":") if part]
+    if len(groups) < _LEAST_GROUPS or not any(sign.isdigit() for sign in value):
+        return False
+    try:
+        address = ipaddress.IPv6Address(value)
+    except ValueError:
+        return False
+    local = address.is_link_local or address.is_multicast or address in _UNIQUE_LOCAL
+    return not local and address not in _DISCARD
+
+
+_UNIQUE_LOCAL: Final = ipaddress.IPv6Network("fc00::/7")
+_DISCARD: Final = ipaddress.IPv6Network("100::/64")
+
+
+PERSONAL_RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        name="email",
+        kind="email",
+        definition=_DOMAIN.pattern,
+        find=_emails,
+        gate=Gate(("@",)),
+    ),
+    pattern_rule(
+        "card",
+        "card",
+        rf"(?<![\w.+-])(?P<it>{CARD_SHAPE})(?![\w+]|[.-]\w)",
+        Gate(
+            ("0" * 13, "0000 0000 0000", "0000-0000-0000")
+            + ("0000 000000 000", "0000-000000-000"),
+            "digits",
+        ),
+        _is_card,
+    ),
+    pattern_rule(
+        "us-ssn",
+        "ssn",
+        r"(?<![\w+.-])(?:(?!000|666|9)\d{3}(?P<d>[ -])(?!00)\d\d(?P=d)(?!0000)\d{4}"
+        r"|9\d\d-(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])-\d{4})(?![\w+]|[.-]\w)",
+        Gate(("000-00-0000", "000 00 0000"), "digits"),
+    ),
+    pattern_rule(
+        "uk-nino",
+        "nino",
+        r"(?<![\w-])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?P<g> ?)\d\d(?P=g)\d\d(?P=g)"
+        r"\d\d(?P=g)[A-D](?![\w-])",
+        Gate(("000000", "00 00 00"), "digits"),
+    ),
+    pattern_rule(
+        "iban",
+        "iban",
+        r"(?<![\w-])[A-Z]{2}\d\d(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)"
+        r"(?![\w-])",
+        Gate(("000", "00 0", "0 00"), "digits"),
+        _is_iban,
+    ),
+    pattern_rule(
+        "brazil-cpf",
+        "cpf",
+        r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d\d(?![\w-])",
+        Gate(("000.000.000-00",), "digits"),
+        _is_cpf,
+    ),
+    pattern_rule(
+        "phone",
+        "phone",
+        _PHONE,
+        Gate(
+            ("+0", "000-000-0000", "000.000.0000", ") 000-0000", ")000-0000")
+            + (") 000 0000", ")000 0000", "000 000 0000", "000-000 0000")
+            + ("00 00 00 00 00", "00.00.00.00.00", "00-00-00-00-00")
+            + ("00000 000000", "000 0000 0000", ") 000.0000", ")000.0000"),
+            "digits",
+        ),
+        _is_phone,
+    ),
+    Rule(
+        name="ipv4",
+        kind="ipv4",
+        definition=_QUAD.pattern + _VERSION_BEFORE.pattern,
+        find=_ipv4_addresses,
+        gate=Gate(("0.0",), "digits"),
+    ),
+    Rule(
+        name="ipv6",
+        kind="ipv6",
+        definition=_COLONS.pattern,
+        find=_ipv6_addresses,
+        gate=Gate(("::", "0:"), "digits"),
+    ),
+)

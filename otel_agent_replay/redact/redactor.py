@@ -1,0 +1,262 @@
+"""`Redactor`: everything that leaves the process, redacted under one policy and key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Final
+
+from otel_agent_replay.model.call import Call, Outcome, RecordedException
+from otel_agent_replay.model.payload import (
+    Chunk,
+    Headers,
+    HttpRequest,
+    HttpResponse,
+    JsonValue,
+    header,
+)
+from otel_agent_replay.redact.attributes import (
+    AttrValue,
+    as_json,
+    redacted_attributes,
+)
+from otel_agent_replay.redact.bodies import body_edits
+from otel_agent_replay.redact.documents import Documents, Place
+from otel_agent_replay.redact.edits import applied, moved, spliced
+from otel_agent_replay.redact.failure import RedactionError
+from otel_agent_replay.redact.names import secret_header
+from otel_agent_replay.redact.policy import Policy
+from otel_agent_replay.redact.pseudonym import Pseudonymizer
+from otel_agent_replay.redact.rules import Found, KeyPath
+from otel_agent_replay.redact.urls import url_secrets
+
+__all__ = ["AttrValue", "Redactor"]
+
+_CONTENT_TYPE: Final = "content-type"
+_CONTENT_LENGTH: Final = "content-length"
+_COOKIE: Final = re.compile(r"(?P<name>[^=;]*=\s*\"?)(?P<value>[^;\"]*)")
+
+
+class Redactor:
+    """Replaces secrets with keyed pseudonyms; safe from any thread.
+
+    Every method gives back what it was given where nothing is secret, changes
+    nothing when it sees its own result again, and raises only `RedactionError`,
+    which never quotes the payload.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        key: bytes,
+        *,
+        literals: frozenset[str] = frozenset(),
+    ) -> None:
+        """Take a policy, the key of its pseudonyms, and known secrets.
+
+        `literals` are redacted wherever they stand; those under six characters
+        are ignored.
+        """
+        self.policy = policy
+        self._documents = Documents(policy, Pseudonymizer(key), literals)
+
+    def text(self, text: str) -> str:
+        """Return a text redacted; if it is JSON, as `json_text` does."""
+        if not self.policy.enabled:
+            return text
+        with _failing_closed("A text"):
+            return self._documents.text(text)
+
+    def json_text(self, text: str) -> str:
+        """Return a JSON text in which only what is secret has changed.
+
+        Raises:
+            RedactionError: The text is not JSON, or a rule failed.
+        """
+        if not self.policy.enabled:
+            return text
+        with _failing_closed("A JSON text"):
+            return applied(text, self._documents.json_edits(text))
+
+    def value(
+        self,
+        value: JsonValue,
+        *,
+        path: KeyPath = (),
+        tool: str | None = None,
+    ) -> JsonValue:
+        """Return a JSON value redacted; `tool` is the one whose arguments it is."""
+        if not self.policy.enabled:
+            return value
+        with _failing_closed("A value"):
+            return self._documents.value(value, Place(path, tool))
+
+    def url(self, url: str) -> str:
+        """Return a URL without its credentials and secret parameters."""
+        if not self.policy.enabled:
+            return url
+        with _failing_closed("A URL"):
+            return applied(url, self._documents.found_edits(url, _in_url))
+
+    def headers(self, headers: Headers) -> Headers:
+        """Return headers redacted, in order."""
+        if not self.policy.enabled:
+            return headers
+        with _failing_closed("A header"):
+            return tuple((name, self._header(name, text)) for name, text in headers)
+
+    def _header(self, name: str, text: str) -> str:
+        documents = self._documents
+        match name.lower():
+            case "cookie":
+                return _COOKIE.sub(self._cookie, text)
+            case "set-cookie":
+                return documents.text(_COOKIE.sub(self._cookie, text, count=1))
+        meaning = secret_header(name) if self.policy.secret_names else None
+        if meaning is not None and meaning.covers(text):
+            return applied(text, documents.whole_edits(text, meaning.kind))
+        return documents.text(text)
+
+    def _cookie(self, pair: re.Match[str]) -> str:
+        text = pair["value"]
+        if not text or not self.policy.secret_names:
+            return pair.group()
+        return pair["name"] + applied(text, self._documents.whole_edits(text, "secret"))
+
+    def body(self, content: bytes, content_type: str | None) -> bytes:
+        """Return a body redacted.
+
+        JSON, JSON lines, server-sent events, forms, multipart and other text are
+        searched; pictures and sound are left as they are.
+
+        Raises:
+            RedactionError: It is binary, compressed, or a rule failed.
+        """
+        if not self.policy.enabled:
+            return content
+        with _failing_closed("A body"):
+            return spliced(content, body_edits(self._documents, content, content_type))
+
+    def request(self, request: HttpRequest) -> HttpRequest:
+        """Return a request redacted: URL, headers, body."""
+        content_type = header(request.headers, _CONTENT_TYPE)
+        body = self.body(request.body, content_type)
+        headers = self.headers(request.headers)
+        if body != request.body:
+            headers = _with_length(headers, len(request.body), len(body))
+        return replace(request, url=self.url(request.url), headers=headers, body=body)
+
+    def response(self, response: HttpResponse) -> HttpResponse:
+        """Return a response redacted, in as many chunks, at the same times.
+
+        A chunk boundary inside a secret goes to the end of its pseudonym.
+        """
+        if not self.policy.enabled:
+            return response
+        headers = self.headers(response.headers)
+        content = response.body
+        with _failing_closed("A body"):
+            content_type = header(response.headers, _CONTENT_TYPE)
+            edits = body_edits(self._documents, content, content_type)
+        if not edits:
+            return replace(response, headers=headers, reason=self.text(response.reason))
+        new = spliced(content, edits)
+        ends: list[int] = []
+        for chunk in response.chunks:
+            ends.append(len(chunk.data) + (ends[-1] if ends else 0))
+        stops = moved(ends, edits)
+        starts = [0, *stops]
+        return replace(
+            response,
+            reason=self.text(response.reason),
+            headers=_with_length(headers, len(content), len(new)),
+            chunks=tuple(
+                Chunk(data=new[start:stop], at_ns=chunk.at_ns)
+                for chunk, start, stop in zip(
+                    response.chunks,
+                    starts,
+                    stops,
+                    strict=False,
+                )
+            ),
+        )
+
+    def call(self, call: Call) -> Call:
+        """Return a call redacted: name, inputs, request, attributes."""
+        if not self.policy.enabled:
+            return call
+        tool = call.name if call.kind == "tool" else None
+        inputs = call.inputs
+        if inputs is not None:
+            inputs = as_json(self.value(inputs, tool=tool))
+        with _failing_closed("An attribute"):
+            attributes = redacted_attributes(self._documents, call.attributes)
+        return replace(
+            call,
+            name=self.text(call.name),
+            inputs=inputs,
+            request=self.request(call.request) if call.request else None,
+            attributes=as_json(attributes),
+        )
+
+    def outcome(self, outcome: Outcome) -> Outcome:
+        """Return an outcome redacted: value, items, response, error."""
+        if not self.policy.enabled:
+            return outcome
+        items, response, error = outcome.items, outcome.response, outcome.error
+        return replace(
+            outcome,
+            value=self.value(outcome.value),
+            items=None if items is None else tuple(self.value(item) for item in items),
+            response=None if response is None else self.response(response),
+            error=None if error is None else self._error(error),
+        )
+
+    def _error(self, error: RecordedException) -> RecordedException:
+        args = error.args
+        return replace(
+            error,
+            message=self.text(error.message),
+            args=None if args is None else tuple(self.value(item) for item in args),
+            stacktrace=self.text(error.stacktrace),
+        )
+
+    def attributes(self, attributes: Mapping[str, AttrValue]) -> dict[str, AttrValue]:
+        """Return attributes redacted: of a span, event, link or resource.
+
+        The last segment of a dotted name says what a value is; ids and token
+        counts of the conventions stay.
+        """
+        if not self.policy.enabled:
+            return dict(attributes)
+        with _failing_closed("An attribute"):
+            return redacted_attributes(self._documents, attributes)
+
+
+def _in_url(text: str) -> Iterator[Found]:
+    scheme = text.find("://")
+    offset = scheme + 3 if scheme >= 0 else 0
+    return url_secrets(text[offset:], offset)
+
+
+def _with_length(headers: Headers, old: int, new: int) -> Headers:
+    """Correct a length that the headers give, so that clients still agree."""
+    return tuple(
+        (name, str(new))
+        if name.lower() == _CONTENT_LENGTH and text.strip() == str(old)
+        else (name, text)
+        for name, text in headers
+    )
+
+
+@contextmanager
+def _failing_closed(part: str) -> Iterator[None]:
+    """Whatever goes wrong inside drops the payload; its text is not passed on."""
+    try:
+        yield
+    except RedactionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a raw payload must never get through
+        raise RedactionError(part, type(error).__name__) from None

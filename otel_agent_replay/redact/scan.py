@@ -1,0 +1,234 @@
+"""One look at a plain text: which parts are secret, and what stands for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeAlias, TypeVar
+from urllib.parse import quote
+
+from otel_agent_replay.model.payload import dump_json
+from otel_agent_replay.redact.edits import Edit, Edits, applied, difference, shifted
+from otel_agent_replay.redact.failure import RedactionError
+from otel_agent_replay.redact.forms import is_pseudonym, pseudonyms_in
+from otel_agent_replay.redact.policy import Policy
+from otel_agent_replay.redact.pseudonym import Pseudonymizer
+from otel_agent_replay.redact.rules import Find, Found, Rule
+
+__all__ = ["Scanner"]
+
+_T = TypeVar("_T")
+Reader: TypeAlias = Callable[[str], Edits]
+"""Gives the edits of a piece of text that no pseudonym and no other edit is in."""
+
+_ALIKE: Final = str.maketrans("123456789", "000000000")
+_SCHEME: Final = re.compile(
+    r"(?i)(?:bearer|basic|token|digest|negotiate|api-?key)\s+(?=\S)",
+)
+_LEAST_TEXT: Final = 6
+_LEAST_LITERAL: Final = 6
+
+
+class Scanner:
+    """Finds and replaces secrets in plain text, without the memo and in one pass.
+
+    `redact` is asked for texts inside the text: what is percent-encoded in a URL.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        pseudonyms: Pseudonymizer,
+        literals: frozenset[str],
+        redact: Callable[[str], str],
+    ) -> None:
+        self._pseudonyms = pseudonyms
+        self._redact = redact
+        self._allow = policy.allow
+        self._allow_patterns = tuple(re.compile(p) for p in policy.allow_patterns)
+        known = sorted(x for x in literals if len(x) >= _LEAST_LITERAL)
+        self._literals = tuple(sorted(known, key=len, reverse=True))
+        self._rules = tuple(
+            rule
+            for rule in policy.rules
+            if rule.find is not None or rule.rewrite is not None
+        )
+        self._ungated = frozenset(
+            number for number, rule in enumerate(self._rules) if rule.gate is None
+        )
+        self._gates: dict[str, list[tuple[str, int]]] = {}
+        for number, rule in enumerate(self._rules):
+            if rule.gate is not None:
+                gates = self._gates.setdefault(rule.gate.look, [])
+                gates += [(literal, number) for literal in rule.gate.literals]
+
+    def edits(self, text: str, first: Find | None = None) -> Edits:
+        """Return the edits of one pass over a text; `first` looks before the rules.
+
+        Raises:
+            RedactionError: A rule failed.
+        """
+        known = [literal for literal in self._literals if literal in text]
+        return self._pass(text, known, first)
+
+    def _pass(self, text: str, known: Sequence[str], first: Find | None) -> Edits:
+        rules = self._candidates(text)
+        if not rules and not known and first is None:
+            return ()
+        made: list[Edit] = []
+        pieces = _between(pseudonyms_in(text), 0, len(text))
+        readers: list[Reader] = [self._literal(literal) for literal in known]
+        if first is not None:
+            readers.append(self._reader("the form", first))
+        readers += [self._rule(rule) for rule in rules]
+        for reader in readers:
+            pieces = _cut(text, pieces, reader, made)
+        return tuple(sorted(made))
+
+    def _candidates(self, text: str) -> list[Rule]:
+        """Return the rules whose gate the text passes, in order."""
+        numbers = set(self._ungated)
+        if len(text) >= _LEAST_TEXT:
+            for look, gates in self._gates.items():
+                seen = text
+                if look == "lower":
+                    seen = text.lower()
+                elif look == "digits":
+                    seen = text.translate(_ALIKE)
+                numbers.update([number for gate, number in gates if gate in seen])
+        return [self._rules[number] for number in sorted(numbers)]
+
+    def _rule(self, rule: Rule) -> Reader:
+        if rule.rewrite is not None:
+            return _rewriter(rule.name, rule.rewrite)
+        return self._reader(rule.name, rule.find or _nothing)
+
+    def _literal(self, literal: str) -> Reader:
+        """Return a reader of a known value; a pattern that fits it decides its kind."""
+        text = applied(literal, self._pass(literal, (), None))
+        known = text if is_pseudonym(text) else self._pseudonyms("secret", literal)
+        pattern = re.compile(re.escape(literal))
+        return lambda piece: tuple(
+            Edit(match.start(), match.end(), known) for match in pattern.finditer(piece)
+        )
+
+    def _reader(self, name: str, find: Find) -> Reader:
+        def read(piece: str) -> Edits:
+            edits: list[Edit] = []
+            end = 0
+            for found in sorted(_guarded(name, lambda text: list(find(text)), piece)):
+                if found.start < end:
+                    continue
+                text = self._replacement(found, piece[found.start : found.end])
+                if text is not None:
+                    edits.append(Edit(found.start, found.end, text))
+                    end = found.end
+            return tuple(edits)
+
+        return read
+
+    def _replacement(self, found: Found, raw: str) -> str | None:
+        """Return what stands for a found secret; None to let other rules look."""
+        if not found.kind:
+            text = self._redact(found.value)
+            return None if text == found.value else _coded(text, found.coding)
+        if self.kept(found.value):
+            return raw
+        if found.named:
+            text = self.whole(found.value, found.kind)
+        else:
+            text = self._pseudonyms(found.kind, found.value)
+        return raw if text == found.value else _coded(text, found.coding)
+
+    def kept(self, value: str) -> bool:
+        """Whether a value is a pseudonym already, or allowed."""
+        return is_pseudonym(value) or self.allowed(value)
+
+    def allowed(self, value: str) -> bool:
+        """Whether an allow list keeps this value from being redacted."""
+        return value in self._allow or any(
+            pattern.fullmatch(value) for pattern in self._allow_patterns
+        )
+
+    def whole(self, value: str, kind: str) -> str:
+        """Return what stands for a value that is secret as a whole.
+
+        A pattern that fits all of it decides, so that a value has one pseudonym
+        wherever it stands; a scheme word such as `Bearer` stays.
+        """
+        if self.allowed(value):
+            return value
+        text = self._redact(value)
+        if is_pseudonym(text.strip()):
+            return text
+        scheme = _SCHEME.match(value)
+        if scheme is not None:
+            return scheme.group() + self.whole(value[scheme.end() :], kind)
+        return self._pseudonyms(kind, value)
+
+
+def _cut(
+    text: str,
+    pieces: Sequence[tuple[int, int]],
+    read: Reader,
+    made: list[Edit],
+) -> list[tuple[int, int]]:
+    """Add what is found in the pieces to `made`; return what is left of them."""
+    left: list[tuple[int, int]] = []
+    for start, end in pieces:
+        whole = end - start == len(text)
+        edits = shifted(read(text if whole else text[start:end]), start)
+        if edits:
+            made += [e for e in edits if text[e.start : e.end] != e.text]
+            left += _between(((e.start, e.end) for e in edits), start, end)
+        else:
+            left.append((start, end))
+    return left
+
+
+def _rewriter(name: str, rewrite: Callable[[str], str]) -> Reader:
+    def read(piece: str) -> Edits:
+        text = _guarded(name, rewrite, piece)
+        if not isinstance(text, str):
+            raise RedactionError(f"Rule {name}", "it gave no text")
+        return difference(piece, text)
+
+    return read
+
+
+def _guarded(name: str, function: Callable[[str], _T], piece: str) -> _T:
+    try:
+        return function(piece)
+    except RedactionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a rule raises drops the text
+        problem = f"it raised {type(error).__name__}"
+        raise RedactionError(f"Rule {name}", problem) from None
+
+
+def _nothing(_: str) -> tuple[Found, ...]:
+    return ()
+
+
+def _coded(text: str, coding: str) -> str:
+    if coding == "query":
+        return quote(text, safe="")
+    if coding == "json":
+        return dump_json(text)[1:-1]
+    return text
+
+
+def _between(
+    spans: Iterable[tuple[int, int]],
+    start: int,
+    end: int,
+) -> list[tuple[int, int]]:
+    """Return what the spans leave of a stretch of text."""
+    left: list[tuple[int, int]] = []
+    for span_start, span_end in spans:
+        if span_start > start:
+            left.append((start, span_start))
+        start = max(start, span_end)
+    if start < end:
+        left.append((start, end))
+    return left

@@ -1,0 +1,347 @@
+"""Payloads stored once: attribute values become references to shared contents.
+
+A value of 256 characters or more is cut by `split`, and each piece is a content,
+stored under (scope, SHA-256). In the row the value becomes a *recipe*, and its key
+gets the prefix `semconv.CONTENT_PREFIX`. A recipe is a JSON list of strings: `=`
+and literal text, `#` and the hash of a content, or `@` and the hash of a content
+that is itself a recipe. Long recipes are folded into such ones, so that a step
+which repeats a long history adds little more than what is new in it.
+
+A key that already has the prefix is always stored by reference, and so gets it
+twice; a row's reader takes off exactly one. No value can be mistaken for a
+reference, because only keys say what is one.
+
+The scope is the run, so erasing a run erases whole scopes. Everything is pure,
+but for `Packer`'s memory of hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from otel_agent_replay import semconv
+from otel_agent_replay.model.payload import dump_json, parse_json
+from otel_agent_replay.model.span import Attributes, SpanRecord
+from otel_agent_replay.store.rows import storable
+from otel_agent_replay.store.split import SMALL, split
+
+__all__ = [
+    "INLINE",
+    "Contents",
+    "PackedSpan",
+    "Packer",
+    "content_key",
+    "inline_texts",
+    "literals",
+    "scope_of",
+    "trace_scope",
+    "unpack",
+]
+
+INLINE: Final = 256
+"""Characters below which a value stays in its row."""
+
+Contents = Mapping[tuple[str, bytes], str]
+"""Texts by scope and SHA-256."""
+
+_LITERAL: Final = "="
+_CONTENT: Final = "#"
+_RECIPE: Final = "@"
+_FOLD_ABOVE: Final = 16
+_FOLD_LEAST: Final = 4
+_FOLD_MOST: Final = 16
+_FOLD_ENDS: Final = frozenset("ABCDEFGHIJKLMNOP")  # a quarter of all hashes
+_MAX_NESTING: Final = 12
+_MAX_PAYLOAD: Final = 1 << 30
+_MEMO_CHARACTERS: Final = 16 << 20
+_MEMO_LONGEST: Final = 64 << 10
+# What run lists are made of stays where SQL can read it.
+_LISTED: Final = frozenset(
+    {
+        semconv.AGENT_NAME,
+        semconv.AGENT_VERSION,
+        semconv.CONVERSATION_ID,
+        semconv.USER_ID,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedSpan:
+    """A span whose big values are recipes, and the contents these name.
+
+    `recipes` are the keys of those contents that are recipes themselves.
+    """
+
+    span: SpanRecord
+    scope: str
+    contents: Mapping[bytes, str]
+    recipes: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The contents of a span, while they are being found."""
+
+    contents: dict[bytes, str]
+    recipes: set[bytes]
+
+
+class _MissingError(Exception):
+    """A payload cannot be put together."""
+
+
+def scope_of(span: SpanRecord) -> str:
+    """Return the scope of a span's contents: its run, else its trace."""
+    run_id = storable(span.attributes.get(semconv.RUN_ID, ""))
+    return run_id or trace_scope(span.trace_id)
+
+
+def trace_scope(trace_id: str) -> str:
+    """Return the scope of a trace's spans that belong to no run."""
+    return f"trace/{trace_id}"
+
+
+def content_key(text: str) -> bytes:
+    """Return the SHA-256 that a content is stored under."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+class Packer:
+    """Packs spans. Remembers hashes of recent texts; safe from several threads."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[str, bytes] = {}
+        self._characters = 0
+
+    def pack(self, span: SpanRecord) -> PackedSpan:
+        """Return the span with its big values as recipes."""
+        found = _Found(contents={}, recipes=set())
+        attributes = self._attributes(span.attributes, found)
+        events = tuple(
+            replace(event, attributes=self._attributes(event.attributes, found))
+            for event in span.events
+        )
+        return PackedSpan(
+            span=replace(span, attributes=attributes, events=events),
+            scope=scope_of(span),
+            contents=found.contents,
+            recipes=frozenset(found.recipes),
+        )
+
+    def _attributes(self, attributes: Attributes, found: _Found) -> Attributes:
+        if not any(_is_big(key, value) for key, value in attributes.items()):
+            return attributes
+        return dict(
+            (semconv.CONTENT_PREFIX + key, self._recipe(value, found))
+            if _is_big(key, value)
+            else (key, value)
+            for key, value in attributes.items()
+        )
+
+    def _recipe(self, text: str, found: _Found) -> str:
+        if not _is_utf8(text):
+            # JSON escapes can hold a lone surrogate, a stored content cannot.
+            return dump_json([_LITERAL + text])
+        items: list[str] = []
+        for piece in split(text):
+            if len(piece) < SMALL:
+                items.append(_LITERAL + piece)
+            else:
+                items.append(_CONTENT + _name(self._store(piece, found)))
+        while len(items) > _FOLD_ABOVE:
+            folded = [
+                self._store(dump_json([*group]), found) for group in _groups(items)
+            ]
+            found.recipes.update(folded)
+            items = [_RECIPE + _name(key) for key in folded]
+        return dump_json([*items])
+
+    def _store(self, text: str, found: _Found) -> bytes:
+        """Add a content; return its key."""
+        key = self._hashes.get(text)
+        if key is None:
+            key = content_key(text)
+            self._remember(text, key)
+        found.contents[key] = text
+        return key
+
+    def _remember(self, text: str, key: bytes) -> None:
+        """Keep a hash: messages come again with every later step of a run.
+
+        Threads may race here; the worst that comes of it is a hash made twice.
+        """
+        if len(text) > _MEMO_LONGEST:
+            return
+        if self._characters > _MEMO_CHARACTERS:
+            self._hashes = {}
+            self._characters = 0
+        self._hashes[text] = key
+        self._characters += len(text)
+
+
+def unpack(spans: Sequence[SpanRecord], contents: Contents) -> tuple[SpanRecord, ...]:
+    """Return the spans with payloads inline.
+
+    A payload of which a part is missing or damaged is left out, and its span then
+    says so in `semconv.STEP_DROPPED`.
+    """
+    reader = _Reader(contents)
+    return tuple(reader.span(span) for span in spans)
+
+
+def inline_texts(attributes: Attributes) -> Iterator[str]:
+    """Yield the texts that stand in the row itself, literals of recipes included."""
+    for key, value in attributes.items():
+        if not key.startswith(semconv.CONTENT_PREFIX):
+            yield value
+            continue
+        yield from literals(value)
+
+
+def literals(recipe: str) -> Iterator[str]:
+    """Yield the texts that stand in a recipe itself; none if it is damaged."""
+    try:
+        items = _items(recipe)
+    except _MissingError:
+        return
+    yield from (item[1:] for item in items if item.startswith(_LITERAL))
+
+
+class _Reader:
+    """Reassembles the payloads of spans that share contents."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+        self._pieces: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def span(self, span: SpanRecord) -> SpanRecord:
+        texts = (span.attributes, *(event.attributes for event in span.events))
+        if not any(key.startswith(semconv.CONTENT_PREFIX) for t in texts for key in t):
+            return span
+        scope = scope_of(span)
+        attributes, whole = self._attributes(scope, span.attributes)
+        events = []
+        for event in span.events:
+            values, event_whole = self._attributes(scope, event.attributes)
+            whole = whole and event_whole
+            events.append(replace(event, attributes=values))
+        if not whole:
+            attributes.setdefault(semconv.STEP_DROPPED, semconv.DROPPED_PAYLOAD_MISSING)
+        return replace(span, attributes=attributes, events=tuple(events))
+
+    def _attributes(
+        self, scope: str, attributes: Attributes
+    ) -> tuple[dict[str, str], bool]:
+        """Return the attributes with payloads inline, and whether none is missing."""
+        result: dict[str, str] = {}
+        whole = True
+        for key, value in attributes.items():
+            if not key.startswith(semconv.CONTENT_PREFIX):
+                result[key] = value
+                continue
+            try:
+                text = "".join(self._expand(scope, value, 0))
+            except _MissingError:
+                whole = False
+            else:
+                result[key.removeprefix(semconv.CONTENT_PREFIX)] = text
+        return result, whole
+
+    def _expand(self, scope: str, recipe: str, nesting: int) -> list[str]:
+        if nesting > _MAX_NESTING:
+            raise _MissingError
+        pieces: list[str] = []
+        for item in _items(recipe):
+            pieces.extend(self._piece(scope, item, nesting))
+        if sum(map(len, pieces)) > _MAX_PAYLOAD:
+            raise _MissingError
+        return pieces
+
+    def _piece(self, scope: str, item: str, nesting: int) -> tuple[str, ...]:
+        sign, rest = item[:1], item[1:]
+        if sign == _LITERAL:
+            return (rest,)
+        known = self._pieces.get((scope, item))
+        if known is not None:
+            return known
+        text = self._text(scope, rest)
+        if sign == _CONTENT:
+            found: tuple[str, ...] = (text,)
+        elif sign == _RECIPE:
+            found = tuple(self._expand(scope, text, nesting + 1))
+        else:
+            raise _MissingError
+        self._pieces[scope, item] = found
+        return found
+
+    def _text(self, scope: str, name: str) -> str:
+        """Return a content that is what its hash says."""
+        try:
+            key = base64.urlsafe_b64decode(f"{name}=")
+        except (binascii.Error, ValueError):
+            raise _MissingError from None
+        text = self._contents.get((scope, key))
+        if text is None or content_key(text) != key:
+            raise _MissingError
+        return text
+
+
+def _name(key: bytes) -> str:
+    """Return the name that recipes know a content by."""
+    return base64.urlsafe_b64encode(key).decode().rstrip("=")
+
+
+def _items(recipe: str) -> list[str]:
+    try:
+        items = parse_json(recipe)
+    except ValueError:
+        raise _MissingError from None
+    if not isinstance(items, list):
+        raise _MissingError
+    texts = [item for item in items if isinstance(item, str)]
+    if len(texts) != len(items):
+        raise _MissingError
+    return texts
+
+
+def _groups(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield neighbours in groups, cut by their own hash.
+
+    So a list that grows at its end, or loses its head, keeps its other groups.
+    """
+    start = 0
+    for at, item in enumerate(items, 1):
+        length = at - start
+        named = item[0] != _LITERAL
+        cut = length >= _FOLD_LEAST and named and item[1] in _FOLD_ENDS
+        if cut or length >= _FOLD_MOST:
+            yield items[start:at]
+            start = at
+    if start < len(items):
+        yield items[start:]
+
+
+def _is_big(key: str, value: str) -> bool:
+    if key in _LISTED or key.startswith(semconv.RUN_PREFIX):
+        return False
+    return (
+        len(value) >= INLINE
+        or key.startswith(semconv.CONTENT_PREFIX)
+        or not _is_utf8(value)
+    )
+
+
+def _is_utf8(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

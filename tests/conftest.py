@@ -1,0 +1,42 @@
+"""Every test starts with a clean environment and an empty directory."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import otel_agent_replay
+from otel_agent_replay._setup.redaction import use_policy
+from otel_agent_replay.testing.clickhouse import ABSENT, ClickHouseServer, available
+
+
+@pytest.fixture(autouse=True)
+def clean_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """No settings from outside, nothing left recording."""
+    for name in list(os.environ):
+        if name.startswith("AGENT_REPLAY_") and name not in {
+            "AGENT_REPLAY_CORPUS",
+            "AGENT_REPLAY_TEST_CLICKHOUSE",
+        }:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    yield
+    otel_agent_replay.shutdown()
+    use_policy(None)
+
+
+@pytest.fixture(scope="session")
+def clickhouse() -> Iterator[ClickHouseServer]:
+    """Return a running server; one a session."""
+    if not available():
+        pytest.skip(ABSENT)
+    with ClickHouseServer() as server:
+        yield server
+
+
+@pytest.fixture
+def clickhouse_url(clickhouse: ClickHouseServer) -> Iterator[str]:
+    """Return the URL of an empty database."""
+    with clickhouse.database() as url:
+        yield url

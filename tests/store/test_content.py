@@ -1,0 +1,175 @@
+"""Big values become references and come back; what is missing is said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_agent_replay import semconv
+from otel_agent_replay.model.span import EventRecord
+from otel_agent_replay.store.content import (
+    INLINE,
+    Packer,
+    content_key,
+    scope_of,
+    unpack,
+)
+from otel_agent_replay.testing.store_samples import (
+    chat_span,
+    growing_run,
+    hex_id,
+    root_span,
+    with_attributes,
+)
+
+_TEXT = st.text(alphabet=st.characters()) | st.text(
+    alphabet=st.characters(categories=("Cs", "Lu"))
+)
+_VALUE = st.one_of(
+    _TEXT,
+    st.builds(lambda text, times: text * times, _TEXT, st.integers(1, 300)),
+    st.lists(_TEXT, max_size=60).map(json.dumps),
+)
+_KEY = st.text(max_size=5) | st.sampled_from(
+    [semconv.CONTENT_PREFIX, semconv.CONTENT_PREFIX * 2 + "a", semconv.INPUT_MESSAGES]
+)
+
+
+def _stored(packed):
+    return {
+        (each.scope, key): text
+        for each in packed
+        for key, text in each.contents.items()
+    }
+
+
+@given(st.dictionaries(_KEY, _VALUE, max_size=4))
+def test_any_attributes_come_back(attributes):
+    """Whatever the keys and texts, unpacking gives what was packed."""
+    span = replace(
+        root_span("r"),
+        attributes=attributes,
+        events=(EventRecord(name="e", time_ns=1, attributes=attributes),),
+    )
+    packed = Packer().pack(span)
+
+    assert unpack([packed.span], _stored([packed])) == (span,)
+    json.dumps([dict(packed.span.attributes)], ensure_ascii=False).encode(
+        "utf-8", "strict" if not _surrogate_keys(attributes) else "surrogatepass"
+    )
+
+
+def _surrogate_keys(attributes):
+    return any("\ud800" <= c <= "\udfff" for key in attributes for c in key)
+
+
+def test_small_values_stay_in_the_row():
+    """A value below the limit is not stored apart."""
+    small = with_attributes(root_span("r"), {"a": "x" * (INLINE - 1)})
+    big = with_attributes(root_span("r"), {"a": "x" * INLINE})
+
+    assert Packer().pack(small).span == small
+    assert not Packer().pack(small).contents
+    assert "a" not in Packer().pack(big).span.attributes
+
+
+def test_what_a_run_list_needs_stays_in_the_row():
+    """Attributes of the run are inline, however long, so that SQL can read them."""
+    more = {semconv.RUN_TAGS: json.dumps(["tag"] * 500), semconv.AGENT_NAME: "a" * 999}
+    span = with_attributes(root_span("r"), more)
+
+    assert Packer().pack(span).span == span
+
+
+def test_every_message_is_stored_once():
+    """A run whose steps repeat the history holds each message in one content."""
+    run = growing_run("linear", 40)
+    packer = Packer()
+    stored = _stored([packer.pack(span) for span in run])
+    words = [json.loads(run[-2].events[0].attributes[semconv.INPUT_MESSAGES])]
+
+    for message in words[0]:
+        assert sum(message["content"] in text for text in stored.values()) == 1
+
+
+def test_a_long_history_costs_what_is_new():
+    """The tenth hundred of steps adds about as much as the second."""
+    packer, stored, sizes = Packer(), {}, []
+    for span in growing_run("long", 1000)[:-1]:
+        packed = packer.pack(span)
+        stored |= packed.contents
+        row = sum(len(v) for e in packed.span.events for v in e.attributes.values())
+        sizes.append(sum(map(len, packed.contents.values())) and row)
+
+    assert max(sizes) < 3_000
+    assert sum(map(len, stored.values())) / 1000 < 3_000
+
+
+def test_runs_do_not_share_contents():
+    """Equal payloads of two runs, or of a run and a stray span, have two scopes."""
+    run = chat_span("r", 1)
+    stray = replace(run, attributes={})
+
+    assert scope_of(run) == "r"
+    assert scope_of(stray) not in {scope_of(run), stray.trace_id}
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_a_missing_piece_is_said_loudly(damage):
+    """A payload without all its pieces is left out, and its step says why."""
+    span = chat_span("r", 1, messages=[{"content": f"{n} " * 200} for n in range(3)])
+    packed = Packer().pack(span)
+    stored = _stored([packed])
+    lost = next(key for key, text in stored.items() if "1 1 1" in text)
+    stored = {**stored, lost: "other"} if damage == "changed" else stored
+    if damage == "missing":
+        del stored[lost]
+    (read,) = unpack([packed.span], stored)
+
+    assert read.attributes[semconv.STEP_DROPPED] == semconv.DROPPED_PAYLOAD_MISSING
+    assert [dict(event.attributes) for event in read.events] == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    "recipe", ["", "{}", "[1]", '["?x"]', '["#"]', '["#!!"]', '["@AAAA"]', "[" * 9999]
+)
+def test_a_damaged_recipe_is_a_missing_payload(recipe):
+    """Rows of a damaged or forged store never break the reader."""
+    span = with_attributes(root_span("r"), {f"{semconv.CONTENT_PREFIX}a": recipe})
+    (read,) = unpack([span], {})
+
+    assert "a" not in read.attributes
+    assert read.attributes[semconv.STEP_DROPPED] == semconv.DROPPED_PAYLOAD_MISSING
+
+
+def test_a_bomb_of_recipes_is_refused():
+    """A store made to unfold without end is cut off."""
+    name, stored = "=" + "x" * 64, {}
+    for _ in range(40):
+        text = json.dumps([name] * 64)
+        key = content_key(text)
+        stored["r", key] = text
+        name = "@" + _name(key)
+    span = with_attributes(
+        root_span("r"), {f"{semconv.CONTENT_PREFIX}a": json.dumps([name])}
+    )
+    (read,) = unpack([span], stored)
+
+    assert read.attributes[semconv.STEP_DROPPED] == semconv.DROPPED_PAYLOAD_MISSING
+
+
+def test_rows_without_references_are_left_alone():
+    """Inline rows, as a Collector writes them, are given back as they are."""
+    span = chat_span(hex_id("inline"), 1, messages=["x" * 9999])
+
+    assert unpack([span], {})[0] is span
+
+
+def _name(key):
+    import base64
+
+    return base64.urlsafe_b64encode(key).decode().rstrip("=")
