@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from otel_agent_replay.model.payload import JsonValue, parse_json
-from otel_agent_replay.redact.edits import Edits, applied, difference
+from otel_agent_replay.redact.edits import Edit, Edits, applied, difference
 from otel_agent_replay.redact.failure import RedactionError
 from otel_agent_replay.redact.memo import Memo
 from otel_agent_replay.redact.names import classify
@@ -186,7 +186,8 @@ class Documents:
 
     def whole_edits(self, text: str, kind: str) -> Edits:
         """Return the edits of a text that is secret as a whole."""
-        return difference(text, self._scanner.whole(text, kind))
+        new = self._scanner.whole(text, kind)
+        return () if new == text else (Edit(0, len(text), new),)
 
     def number(self, value: float, key: str | None, place: Place) -> str | None:
         """Return the digits for a number, or None to keep it."""

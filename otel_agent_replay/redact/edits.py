@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
@@ -76,10 +75,21 @@ def difference(old: str, new: str) -> Edits:
     """Return the one edit that makes `new` out of `old`, as small as can be."""
     if old == new:
         return ()
-    head = len(os.path.commonprefix((old, new)))
-    old_tail, new_tail = old[head:][::-1], new[head:][::-1]
-    tail = len(os.path.commonprefix((old_tail, new_tail)))
+    head = _common(old, new)
+    tail = _common(old[head:][::-1], new[head:][::-1])
     return (Edit(head, len(old) - tail, new[head : len(new) - tail]),)
+
+
+def _common(one: str, other: str) -> int:
+    """Return the length of the common beginning."""
+    least, most = 0, min(len(one), len(other))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if one[:middle] == other[:middle]:
+            least = middle
+        else:
+            most = middle - 1
+    return least
 
 
 def distributed(edits: Sequence[Edit], lengths: Sequence[int]) -> list[Edits]:

@@ -16,6 +16,7 @@ __all__ = [
     "BASIC_PREFIX",
     "CARD_SHAPE",
     "JWT_HEADER",
+    "KEY_END",
     "MARK",
     "UPPER_MARK",
     "is_pseudonym",
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 MARK: Final = "redacted"
+KEY_END: Final = "x"
+"""No hexadecimal digit: what follows a pseudonym is never taken for its end."""
 UPPER_MARK: Final = "REDACT"
 JWT_HEADER: Final = "eyJhbGciOiJub25lIiwidHlwIjoicmVkYWN0ZWQifQ"
 """`{"alg":"none","typ":"redacted"}` in Base64."""
@@ -42,14 +45,14 @@ _CARD: Final = (
     r"|\d{6}(?P=gap)\d{4,5}))"
 )
 _NEWLINE: Final = r"(?:\\{0,8}[rn]|[\r\n]){0,4}"
+_LABEL: Final = r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?"
 _FORMS: Final = (
-    rf"-----BEGIN [A-Z0-9 ]{{0,40}}PRIVATE KEY(?: BLOCK)?-----{_NEWLINE}"
-    rf"{MARK}[0-9a-f]{{56}}{_NEWLINE}-----END [A-Z0-9 ]{{0,40}}PRIVATE KEY(?: BLOCK)?-----",
+    rf"-----BEGIN {_LABEL}-----{_NEWLINE}{MARK}[0-9a-f]{{56}}{_NEWLINE}-----END {_LABEL}-----",
     rf"{JWT_HEADER}\.[A-Za-z0-9_-]{{52}}\.{MARK}",
     rf"{BASIC_PREFIX}[A-Za-z0-9+/]{{24}}",
     rf"user-[0-9a-f]{{16}}(?:@|%40){MARK}\.invalid",
     rf"{MARK}-[a-z0-9]{{1,24}}-[0-9a-f]{{16}}",
-    rf"(?:{KEY_PREFIX})?{MARK}[0-9a-f]{{12,56}}",
+    rf"(?:{KEY_PREFIX})?{MARK}[0-9a-f]{{12,56}}{KEY_END}",
     rf"(?:AKIA|ASIA){UPPER_MARK}[A-Z2-7]{{10}}",
     r"(?:\+|%2B)999\d{12}",
     r"999999\d{12}",

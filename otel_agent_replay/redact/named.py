@@ -82,8 +82,9 @@ def _quoted(text: str, opened: re.Match[str], meaning: SecretName) -> Found | No
     decoded = _decoded(value) if quote == '"' and "\\" in value else value
     if not value or not meaning.covers(decoded):
         return None
-    coding = "json" if quote == '"' else "plain"
-    return Found(start, end, meaning.kind, decoded, coding, named=True)
+    if quote == '"':
+        return Found(start, end, meaning.kind, decoded, "json", named=True)
+    return Found(start, end, meaning.kind, value, named=True)
 
 
 def _escaped(text: str, start: int, at: int) -> bool:
@@ -114,7 +115,7 @@ def _is_value(text: str, span: _Span, colon: bool) -> bool:  # noqa: FBT001
 
 _SAID: Final = re.compile(
     r"(?i)(?:password|passphrase|passcode|api[ -]?key|access token|pin(?: code)?|secret)"
-    r"\s{1,3}(?:is|was|=|ist|est|es)[:\s]{1,4}[\"'“‘`]?(?P<it>[^\s\"'“”‘’`,;<>]{4,256})",
+    r"\s{1,3}(?:is|was|=|ist|est|es)[:\s]{1,4}[\"'`]?(?P<it>[^\s\"'`,;<>]{4,256})",
 )
 
 
@@ -128,6 +129,10 @@ def _said(text: str) -> Iterator[Found]:
             yield Found(start, start + len(value), "secret", value, named=True)
 
 
+def _words(*lines: str) -> tuple[str, ...]:
+    return tuple(" ".join(lines).split())
+
+
 NAMED_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         name="named-secret",
@@ -135,9 +140,10 @@ NAMED_RULES: Final[tuple[Rule, ...]] = (
         definition=_CORE.pattern + _BARE.pattern + _CODE.pattern,
         find=_assignments,
         gate=Gate(
-            ("passw", "passphrase", "passcode", "pwd", "secret", "key", "token")
-            + ("authorization", "credential", "string", "ssn", "cvv", "phone")
-            + ("number",),
+            _words(
+                "passw passphrase passcode pwd secret key token authorization",
+                "credential string ssn cvv phone number",
+            ),
             "lower",
         ),
     ),
@@ -147,7 +153,7 @@ NAMED_RULES: Final[tuple[Rule, ...]] = (
         definition=_SAID.pattern,
         find=_said,
         gate=Gate(
-            ("password", "passphrase", "passcode", "key", "token", "pin", "secret"),
+            _words("password passphrase passcode key token pin secret"),
             "lower",
         ),
     ),

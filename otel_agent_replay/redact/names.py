@@ -59,13 +59,16 @@ _ENDINGS: Final = (
     "connectionstring",
     "clientassertion",
 )
+_PHONE: Final = SecretName("phone", "phone")
+_SSN: Final = SecretName("ssn", "ssn")
+_CARD: Final = SecretName("card", "card")
 _EXACT: Final = {
-    **dict.fromkeys(("pwd", "pin", "cvv", "cvc", "cvv2", "otp", "jwt"), _SECRET),
-    **dict.fromkeys(("credential", "credentials", "xapikey", "apisecret"), _SECRET),
-    **dict.fromkeys(("phone", "phonenumber", "mobile", "telephone", "fax"), "phone"),
-    **dict.fromkeys(("mobilenumber", "cellphone", "msisdn", "mobilephone"), "phone"),
-    **dict.fromkeys(("ssn", "socialsecuritynumber", "itin"), "ssn"),
-    **dict.fromkeys(("cardnumber", "creditcard", "creditcardnumber", "pan"), "card"),
+    **dict.fromkeys(("pwd", "pin", "cvv", "cvc", "otp", "jwt"), _SECRET),
+    **dict.fromkeys(("credential", "credentials"), _SECRET),
+    **dict.fromkeys(("phone", "phonenumber", "mobile", "telephone", "fax"), _PHONE),
+    **dict.fromkeys(("mobilenumber", "cellphone", "msisdn", "mobilephone"), _PHONE),
+    **dict.fromkeys(("ssn", "socialsecuritynumber", "itin"), _SSN),
+    **dict.fromkeys(("cardnumber", "creditcard", "creditcardnumber", "pan"), _CARD),
 }
 _WORDS: Final = frozenset({"pwd", "pass", "cvv", "cvc"})
 _CURSORS: Final = frozenset(
@@ -117,7 +120,7 @@ def classify(name: str) -> SecretName | None:
     joined = "".join(words)
     exact = _EXACT.get(joined)
     if exact is not None:
-        return exact if isinstance(exact, SecretName) else SecretName(exact, exact)
+        return exact
     if joined.endswith(_ENDINGS):
         return _SECRET
     return _by_last_word(words)
@@ -130,7 +133,7 @@ def _by_last_word(words: list[str]) -> SecretName | None:
     if last == "token" and before not in _CURSORS:
         return _RANDOM
     if before in {"phone", "mobile", "telephone"} and last in {"number", "no"}:
-        return SecretName("phone", "phone")
+        return _PHONE
     return None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from otel_agent_replay.errors import ConfigurationError
-from otel_agent_replay.model.payload import canonical_json, content_hash
+from otel_agent_replay.model.payload import JsonObject, canonical_json, content_hash
 from otel_agent_replay.model.run import PolicyId
 from otel_agent_replay.redact.named import NAMED_RULES
 from otel_agent_replay.redact.personal import PERSONAL_RULES
@@ -96,14 +96,12 @@ class Policy:
         """Name and version; the version changes when anything in the policy does."""
         if not self.enabled:
             return PolicyId(name=self.name, version="0")
-        content = canonical_json(
-            [
-                _ALGORITHM,
-                [[rule.name, rule.kind, rule.definition] for rule in self.rules],
-                sorted(self.allow),
-                list(self.allow_patterns),
-                self.secret_names,
-            ],
-        )
-        version = f"{self.version}-{content_hash(content)[:12]}"
+        content: JsonObject = {
+            "algorithm": _ALGORITHM,
+            "rules": [[rule.name, rule.kind, rule.definition] for rule in self.rules],
+            "allow": [*sorted(self.allow)],
+            "allow_patterns": [*self.allow_patterns],
+            "secret_names": self.secret_names,
+        }
+        version = f"{self.version}-{content_hash(canonical_json(content))[:12]}"
         return PolicyId(name=self.name, version=version)

@@ -11,6 +11,7 @@ from typing import Final
 from otel_agent_replay.redact.forms import (
     BASIC_PREFIX,
     JWT_HEADER,
+    KEY_END,
     MARK,
     UPPER_MARK,
     luhn_digit,
@@ -24,7 +25,7 @@ _UPPER_PREFIXES: Final = ("AKIA", "ASIA")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PEM: Final = re.compile(r"(-----BEGIN ([A-Z0-9 ]*)-----)((?:\\+r)?(?:\\+n)|\r?\n)?")
 _NO_DIGIT: Final = re.compile(r"\D")
-_KEY_BODY: Final = (20, 64)
+_KEY_BODY: Final = (21, 64)
 _MARKED: Final = len(MARK)
 
 
@@ -100,7 +101,7 @@ def _key(digest: bytes, value: str) -> str:
         return prefix + UPPER_MARK + base64.b32encode(digest).decode()[:10]
     least, most = _KEY_BODY
     size = min(max(len(value) - len(prefix), least), most)
-    return prefix + MARK + digest.hex()[: size - _MARKED]
+    return prefix + MARK + digest.hex()[: size - _MARKED - 1] + KEY_END
 
 
 def _card(digest: bytes, value: str) -> str:

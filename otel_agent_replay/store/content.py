@@ -146,7 +146,8 @@ class Packer:
 
     def _recipe(self, text: str, found: _Found) -> str:
         if not _is_utf8(text):
-            # JSON escapes can hold a lone surrogate, a stored content cannot.
+            # JSON escapes can hold a lone surrogate, a stored content cannot. Two
+            # that belong together come back as the character they stand for.
             return dump_json([_LITERAL + text])
         items: list[str] = []
         for piece in split(text):
@@ -300,7 +301,7 @@ def _name(key: bytes) -> str:
 def _items(recipe: str) -> list[str]:
     try:
         items = parse_json(recipe)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _MissingError from None
     if not isinstance(items, list):
         raise _MissingError

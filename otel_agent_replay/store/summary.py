@@ -182,7 +182,7 @@ def tags_of(text: str) -> tuple[str, ...]:
     """Return the tags of a JSON list; none if it is not one."""
     try:
         values = parse_json(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     if not isinstance(values, list):
         return ()

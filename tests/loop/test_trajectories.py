@@ -168,8 +168,7 @@ def test_forty_trajectories_are_recorded_rebuilt_and_replayed(store_url, redact)
                     queue.append(message["content"])
             play = agent(name="airline")(airline.play)
             play(messages)
-            client.close()
-        runs.append((messages, play))
+        runs.append((messages, play, client))
     assert otel_agent_replay.flush()
 
     with open_store(store_url) as store:
@@ -178,7 +177,7 @@ def test_forty_trajectories_are_recorded_rebuilt_and_replayed(store_url, redact)
     otel_agent_replay.shutdown()
 
     assert len(loaded) == len(runs) == 40
-    for run, (messages, play) in zip(loaded, runs, strict=True):
+    for run, (messages, play, client) in zip(loaded, runs, strict=True):
         assert run.gaps == ()
         redactor, _ = redactor_of_run(run, load_settings({"redact": redact}))
         expected = [redactor.value(message) for message in messages]
@@ -189,3 +188,4 @@ def test_forty_trajectories_are_recorded_rebuilt_and_replayed(store_url, redact)
             play(expected)
         assert session.report.divergences == ()
         assert len(session.report.served) == len(run.steps)
+        client.close()

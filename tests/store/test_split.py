@@ -60,7 +60,12 @@ def test_a_growing_list_keeps_its_pieces():
 
 def test_a_big_member_stands_alone():
     """A long string or object in an object is a piece of its own."""
-    body = {"a": 1, "instructions": "be kind " * 40, "input": "hi", "b": {"c": "d" * 200}}
+    body = {
+        "a": 1,
+        "instructions": "be kind " * 40,
+        "input": "hi",
+        "b": {"c": "d" * 200},
+    }
 
     assert json.dumps(body["instructions"]) in split(json.dumps(body))
     assert len(split(json.dumps(body))) == 5

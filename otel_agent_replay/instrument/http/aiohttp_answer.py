@@ -12,7 +12,6 @@ from aiohttp import (
     ClientResponse,
     ClientResponseError,
     ServerDisconnectedError,
-    UnixClientConnectorError,
     client_exceptions,
 )
 from aiohttp.abc import AbstractStreamWriter
@@ -160,7 +159,10 @@ def _completed(error: Exception, answer: Outcome, request: ClientRequest) -> Exc
     cls = getattr(client_exceptions, name, None)
     if not isinstance(cls, type):
         return error
-    if issubclass(cls, ClientConnectorError) and cls is not UnixClientConnectorError:
+    if (
+        issubclass(cls, ClientConnectorError)
+        and cls is not client_exceptions.UnixClientConnectorError
+    ):
         return cls(request.connection_key, _os_error(error.message, answer))
     found = _STATUS.search(error.message)
     if issubclass(cls, ClientResponseError) and found is not None:

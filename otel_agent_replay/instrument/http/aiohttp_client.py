@@ -7,10 +7,10 @@ its headers and body final, before a connection is asked for. WebSockets pass on
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from aiohttp import ClientRequest, ClientResponse, ClientSession, hdrs
 from aiohttp.abc import AbstractStreamWriter
@@ -37,6 +37,7 @@ from otel_agent_replay.model.payload import HttpResponse, header
 __all__ = ["patch", "unpatch"]
 
 _Handler = Callable[[ClientRequest], Awaitable[ClientResponse]]
+_Middlewares = Sequence[Callable[..., Awaitable[ClientResponse]]]
 _DECODED: Final = frozenset({"gzip", "deflate", "br", "zstd"})
 _LIMIT: Final = 2**16
 
@@ -158,23 +159,27 @@ async def _replace(request: ClientRequest, opened: OpenCall) -> None:
     await request.update_body(replacement.body or None)
 
 
-def _request(original: Callable[..., Any]) -> Callable[..., Any]:
+def _request(original: Callable[..., object]) -> Callable[..., object]:
     @functools.wraps(original)
-    def request(self: ClientSession, *args: object, **kwargs: Any) -> object:
+    def request(self: ClientSession, *args: object, **kwargs: object) -> object:
         if in_force() is None or not intercept.active():
             return original(self, *args, **kwargs)
-        chosen = kwargs.get("middlewares")
-        others = getattr(self, "_middlewares", ()) if chosen is None else chosen
-        decompress = kwargs.get("auto_decompress")
-        limit = kwargs.get("read_bufsize") or getattr(self, "_read_bufsize", _LIMIT)
-        seam = _Seam(
-            decompress=self.auto_decompress if decompress is None else decompress,
-            limit=limit,
-        )
-        kwargs["middlewares"] = (*others, seam)
+        others = kwargs.get("middlewares")
+        if others is None:
+            others = getattr(self, "_middlewares", ())
+        kwargs["middlewares"] = (*cast("_Middlewares", others), _seam(self, kwargs))
         return original(self, *args, **kwargs)
 
     return request
+
+
+def _seam(session: ClientSession, asked: Mapping[str, object]) -> _Seam:
+    decompress = asked.get("auto_decompress")
+    limit = asked.get("read_bufsize") or getattr(session, "_read_bufsize", _LIMIT)
+    return _Seam(
+        decompress=session.auto_decompress if decompress is None else bool(decompress),
+        limit=cast("int", limit),
+    )
 
 
 _PATCHES: Final = Patches()

@@ -80,28 +80,33 @@ class TeeReader(_SelfFilling):
             self.feed_eof()
 
     def read_nowait(self, n: int = -1) -> bytes:
+        """Return what has arrived already."""
         if not self._buffer and not self._eof:
             self._take(self._source.read_nowait(-1), boundary=False)
         return super().read_nowait(n)
 
     def set_read_chunk_size(self, n: int) -> None:
+        """Let the live reader buffer as much as this one is read for."""
         super().set_read_chunk_size(n)
         self._source.set_read_chunk_size(n)
 
     def exception(self) -> BaseException | None:
+        """Return what broke this reader or the live one."""
         return super().exception() or self._source.exception()
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        # The response is released or closed: whoever waits must hear of it.
+        """End both readers: the response is released or closed."""
         super().set_exception(exc, *cause)
         if self._source.exception() is None and not self._source.is_eof():
             self._source.set_exception(exc, *cause)
         self._recorder.abandoned()
 
     def is_eof(self) -> bool:
+        """Return whether the body has come whole, read or not."""
         return self._source.is_eof()
 
     async def wait_eof(self) -> None:
+        """Wait for the body to have come whole."""
         await self._source.wait_eof()
 
 
@@ -126,6 +131,7 @@ class RecordedReader(_SelfFilling):
             self.feed_eof()
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """End the reader: the response is released or closed."""
         super().set_exception(exc, *cause)
         self._body.close()
 

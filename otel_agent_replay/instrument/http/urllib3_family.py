@@ -8,11 +8,12 @@ in the pieces that the reader asked for.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import io
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final, cast
@@ -47,6 +48,7 @@ class _Tee:
         self._recorder = recorder
         self._returned = False
         self._done = False
+        self._reading = False
 
     def attach(self, response: BaseHTTPResponse) -> None:
         self._recorder.restart()
@@ -59,13 +61,22 @@ class _Tee:
         if last:
             self.finished()
 
-    def chunked(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def chunked(self, chunks: Generator[bytes]) -> Iterator[bytes]:
+        with contextlib.closing(chunks):
+            while (piece := self._pulled(chunks)) is not None:
+                yield piece
+        self.finished()
+
+    def _pulled(self, chunks: Iterator[bytes]) -> bytes | None:
+        # urllib3 closes a response that broke off before it raises.
+        self._reading = True
         try:
-            yield from chunks
+            return next(chunks, None)
         except Exception as error:
             self.broke(error)
             raise
-        self.finished()
+        finally:
+            self._reading = False
 
     def finished(self) -> None:
         self._done = True
@@ -77,7 +88,7 @@ class _Tee:
             self._recorder.stopped(error)
 
     def closed(self) -> None:
-        if self._returned:
+        if self._returned and not self._reading:
             self._recorder.abandoned()
 
     def returned(self, response: BaseHTTPResponse) -> None:
@@ -144,7 +155,7 @@ def _handle_chunk(original: Callable[..., bytes]) -> Callable[..., bytes]:
 
 
 def _read_chunked(
-    original: Callable[..., Iterator[bytes]],
+    original: Callable[..., Generator[bytes]],
 ) -> Callable[..., Iterator[bytes]]:
     @functools.wraps(original)
     def read_chunked(

@@ -82,10 +82,7 @@ def cost_usd(
     from genai_prices import calc_price  # noqa: PLC0415
 
     more = extra or {}
-    tier = text(more.get("service_tier")) or text(
-        at_path(more, ("usage", "service_tier"))
-    )
-    context = _price_context(tier)
+    context = _price_context(more)
     try:
         priced = calc_price(
             PricedUsage(**_counts(usage, more.get("usage"))),
@@ -97,22 +94,43 @@ def cost_usd(
     except (LookupError, TypeError, ValueError):
         # TypeError: a price list of before these details were known.
         return None
-    variants = [variant.when for variant in priced.model.price_variants or ()]
-    if context and context not in variants:
+    if context and not any(
+        variant.when == context
+        and (variant.constraint is None or variant.constraint.active(at))
+        for variant in priced.model.price_variants or ()
+    ):
         return None
     if usage.output_tokens is None and priced.model_price.output_mtok:
         return None
     return float(priced.total_price)
 
 
-def _price_context(tier: str | None) -> dict[str, str] | None:
-    """Return what tells the list of another tier; None for the normal one."""
-    if tier is None or tier in _NORMAL_TIERS:
-        return None
-    return {"processing": tier} if tier == "batch" else {"service_tier": tier}
+def _price_context(extra: JsonObject) -> dict[str, str]:
+    """Return what sets a call apart from the normal price; empty for a normal one."""
+    said = {
+        name: value.lower()
+        for name, paths in _CONDITIONS.items()
+        for path in paths
+        if (value := text(at_path(extra, path))) is not None
+    }
+    special = {name: value for name, value in said.items() if value not in _NORMAL}
+    if special.get("service_tier") == "batch":
+        return {"processing": special["service_tier"]}
+    return special
 
 
-_NORMAL_TIERS: Final = frozenset({"auto", "default", "on_demand", "standard"})
+_CONDITIONS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "service_tier": (
+        ("usage", "serviceTier"),
+        ("usage", "service_tier"),
+        ("service_tier",),
+    ),
+    "speed": (("usage", "speed"),),
+    "inference_geo": (("usage", "inference_geo"),),
+}
+_NORMAL: Final = frozenset(
+    {"auto", "default", "global", "not_available", "on_demand", "standard"},
+)
 
 
 def _counts(usage: Usage, details: JsonValue) -> dict[str, int]:

@@ -61,12 +61,11 @@ def codec_of_api(api: str) -> ProviderCodec | None:
 
 
 def _fits(pattern: str, url: SplitResult) -> bool:
-    wanted = pattern.lower()
-    if "/" in pattern:
-        plain = f"{url.scheme}://{url.netloc}{url.path}".lower()
-        return fnmatchcase(plain, wanted) or fnmatchcase(
-            plain.partition("://")[2], wanted
-        )
+    """Return whether a pattern fits, with or without scheme and port."""
     host = (url.hostname or "").lower()
     address = url.netloc.rpartition("@")[2].lower()
-    return fnmatchcase(host, wanted) or fnmatchcase(address, wanted)
+    names = [host, address]
+    if "/" in pattern:
+        places = [f"{name}{url.path.lower()}" for name in names]
+        names = [*places, *(f"{url.scheme}://{place}" for place in places)]
+    return any(fnmatchcase(name, pattern.lower()) for name in names)

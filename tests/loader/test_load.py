@@ -1,0 +1,466 @@
+"""A run rebuilt from the spans we write."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_agent_replay import semconv
+from otel_agent_replay.errors import RunNotFoundError
+from otel_agent_replay.loader import load, spans_of
+from otel_agent_replay.model.call import Call, Outcome, RecordedException
+from otel_agent_replay.model.run import ParentRun, PolicyId
+
+
+def a_run(make_spans):
+    """Return the spans of a run with frames, a child process and foreign spans."""
+    spans = make_spans()
+    frame = spans.step(Call(kind="step", name="plan", inputs={}), span_id="frame")
+    between = spans.foreign("langchain", "frame", span_id="between")
+    tools = [
+        spans.step(Call(kind="tool", name="t", inputs={"n": n % 2}), parent=parent)
+        for n, parent in enumerate(["root", "frame", "between", "root", "between"])
+    ]
+    inner = spans.step(
+        Call(kind="tool", name="u", inputs={}), parent="proc", process="c"
+    )
+    other = spans.step(
+        Call(kind="tool", name="v", inputs={}), parent="proc", process="c"
+    )
+    process = spans.process("c", span_id="proc", start_ns=1_005)
+    root = spans.root()
+    return [root, frame, between, *tools, process, inner, other]
+
+
+def names(run):
+    return [step.call.name for step in run.steps]
+
+
+def tree(run):
+    return [(step.call.name, step.parent) for step in run.steps]
+
+
+def texts(run):
+    return [gap.text for gap in run.gaps]
+
+
+class TestWhole:
+    """A run of which every span is there."""
+
+    def test_steps_stand_in_order_inside_the_nearest_step(self, make_spans):
+        """Foreign spans in between do not count; a process holds its steps."""
+        run = load(a_run(make_spans), make_spans().run_id)
+
+        assert tree(run) == [
+            ("child", None),
+            ("plan", None),
+            ("t", None),
+            ("t", 1),
+            ("t", 1),
+            ("t", None),
+            ("t", 1),
+            ("u", 0),
+            ("v", 0),
+        ]
+        assert [step.index for step in run.steps] == list(range(9))
+        assert run.gaps == ()
+
+    @given(seed=st.integers(0, 2**32), extra=st.lists(st.integers(0, 9), max_size=6))
+    def test_order_and_repetition_change_nothing(self, make_spans, seed, extra):
+        """Spans may come in any order and any number of times."""
+        spans, run_id = a_run(make_spans), make_spans().run_id
+        given_spans = [*spans, *(spans[n % len(spans)] for n in extra)]
+        random.Random(seed).shuffle(given_spans)  # noqa: S311 - any order will do
+
+        assert load(given_spans, run_id) == load(spans, run_id)
+
+    def test_without_any_one_span_something_is_said(self, make_spans):
+        """Losing a span is never silent, whichever it is."""
+        spans, run_id = a_run(make_spans), make_spans().run_id
+        for lost in spans:
+            run = load([each for each in spans if each is not lost], run_id)
+
+            assert run.gaps or run.status == "interrupted", lost
+
+    def test_without_any_one_payload_something_is_said(self, make_spans):
+        """A step whose event was lost says so, and so does its run."""
+        spans, run_id = a_run(make_spans), make_spans().run_id
+        for lost in spans:
+            if semconv.STEP_SEQUENCE not in lost.attributes:
+                continue
+            rest = [each for each in spans if each is not lost]
+            run = load([*rest, replace(lost, events=())], run_id)
+
+            assert any("no payload" in text for text in texts(run))
+            assert [step.dropped for step in run.steps].count("missing") == 1
+
+
+def test_spans_of_other_runs_are_left_out(make_spans, tool):
+    """A store gives all spans of a trace; a run is made of its own."""
+    own, other = make_spans("a" * 32), make_spans("b" * 32)
+    other.ids = 100
+    first = own.step(tool("mine"))
+    nested = other.step(tool("theirs"), parent="root2")
+    root2 = other.root(span_id="root2", parent="root")
+    below = own.foreign("lib", "root2", {semconv.OPERATION_NAME: "execute_tool"})
+    everything = [first, own.root(), nested, root2, below]
+
+    run = load(everything, own.run_id)
+
+    assert names(run) == ["mine"]
+    assert below not in run.spans
+    assert spans_of(everything, other.run_id) == (root2, nested, below)
+
+
+def test_an_unknown_run_is_an_error(spans, tool):
+    """Asking for a run that is not among the spans does not give an empty one."""
+    with pytest.raises(RunNotFoundError, match="nope"):
+        load([spans.step(tool()), spans.root()], "nope")
+
+
+def test_the_root_says_what_the_run_is(spans, tool):
+    """Everything that is known of the run as a whole comes from its root."""
+    step = spans.step(tool())
+    root = spans.root(
+        status="failed",
+        inputs={"question": "why"},
+        outcome=Outcome(error=RecordedException(type_name="m:E", message="x")),
+        attributes={
+            semconv.AGENT_VERSION: "2",
+            semconv.USER_ID: "u",
+            semconv.CONVERSATION_ID: "c",
+            semconv.PROMPT_NAME: "p",
+            semconv.PROMPT_VERSION: "7",
+            semconv.RUN_CLASS: "flagged",
+            semconv.RUN_TAGS: '["x","y"]',
+            semconv.RUN_ENVIRONMENT: '{"git":"abc"}',
+            semconv.RUN_MODEL_CONFIGURATION: '{"model":"m"}',
+            semconv.RUN_PARENT_ID: "old",
+            semconv.RUN_PARENT_RELATION: "fork",
+            semconv.RUN_PARENT_STEP: "3",
+            semconv.POLICY_NAME: "default",
+            semconv.POLICY_VERSION: "1",
+        },
+    )
+
+    run = load([step, root], spans.run_id)
+
+    assert (run.agent_name, run.agent_version, run.user) == ("bot", "2", "u")
+    assert (run.conversation, run.prompt_name, run.prompt_version) == ("c", "p", "7")
+    assert (run.status, run.run_class, run.tags) == ("failed", "flagged", ("x", "y"))
+    assert run.environment == {"git": "abc"}
+    assert run.model_configuration == {"model": "m"}
+    assert run.parent == ParentRun(run_id="old", relation="fork", step=3)
+    assert run.policy == PolicyId(name="default", version="1")
+    assert run.input == {"question": "why"}
+    assert run.outcome.error.message == "x"
+    assert (run.root_span_id, run.start_ns, run.end_ns) == ("root", 1_000, root.end_ns)
+
+
+def test_a_model_step_is_read_by_the_provider_codecs(spans, chat):
+    """Request, response, usage and price stand beside the wire."""
+    call, outcome = chat("hello")
+    step = spans.step(call, outcome, attributes={semconv.STEP_COST: "0.25"})
+
+    run = load([step, spans.root()], spans.run_id)
+
+    assert run.steps[0].call == call
+    assert run.steps[0].outcome == outcome
+    assert run.steps[0].request.messages[0].parts[0]["content"] == "hello"
+    assert run.steps[0].response.finish_reasons == ("stop",)
+    assert (run.usage.input_tokens, run.usage.output_tokens) == (3, 2)
+    assert run.cost_usd == 0.25
+
+
+def test_equal_calls_are_told_apart_by_occurrence(spans, tool):
+    """Equal calls are counted under the same parent; arguments make them unequal."""
+    frame = spans.step(Call(kind="step", name="s", inputs={}), span_id="frame")
+    inside = [spans.step(tool(n=1), parent="frame") for _ in range(2)]
+    outside = [spans.step(tool(n=n)) for n in (1, 2, 1)]
+
+    run = load([frame, *inside, *outside, spans.root()], spans.run_id)
+
+    assert [step.occurrence for step in run.steps] == [0, 0, 1, 0, 0, 1]
+    assert [step.attempt for step in run.steps] == [0] * 6
+
+
+def test_retries_are_told_apart_from_new_calls(spans, chat):
+    """An equal call directly after one that failed in passing is an attempt of it."""
+    refused = Outcome(error=RecordedException(type_name="m:ConnectError", message=""))
+    call, ok = chat()
+    outcomes = [refused, chat(status=429)[1], chat(status=503)[1], ok, ok]
+    steps = [spans.step(call, outcome) for outcome in outcomes]
+    other_call, bad_request = chat("other", status=400)
+    steps += [spans.step(other_call, bad_request) for _ in range(2)]
+
+    run = load([*steps, spans.root()], spans.run_id)
+
+    assert [step.attempt for step in run.steps] == [0, 1, 2, 3, 0, 0, 0]
+    assert [step.occurrence for step in run.steps] == [0, 1, 2, 3, 4, 0, 1]
+
+
+def test_equal_calls_side_by_side_are_no_retries(spans, chat):
+    """A call that began before the failed one ended does not repeat it."""
+    call, failed = chat(status=500)
+    first = spans.step(call, failed, start_ns=2_000, end_ns=2_900)
+    second = spans.step(call, chat()[1], start_ns=2_100, end_ns=2_500)
+
+    run = load([first, second, spans.root()], spans.run_id)
+
+    assert [step.attempt for step in run.steps] == [0, 0]
+
+
+def test_a_step_never_stands_before_the_one_it_is_inside(spans, tool):
+    """Clocks of processes differ; a child is still listed after its parent."""
+    frame = spans.step(Call(kind="step", name="s", inputs={}), span_id="frame")
+    early = spans.step(tool("early"), parent="frame", start_ns=1, process="c")
+    process = spans.process("c", parent="frame")
+
+    run = load([early, frame, process, spans.root()], spans.run_id)
+
+    assert names(run)[:2] == ["s", "early"]
+
+
+def test_the_recorder_s_word_on_the_parent_counts(spans, tool):
+    """Where a foreign span in between was sampled away, nothing is in doubt."""
+    frame = spans.step(Call(kind="step", name="s", inputs={}), span_id="frame")
+    inner = spans.step(
+        tool(), parent="sampled away", attributes={semconv.STEP_PARENT: "frame"}
+    )
+
+    run = load([frame, inner, spans.root()], spans.run_id)
+
+    assert tree(run) == [("s", None), ("search", 0)]
+    assert run.gaps == ()
+
+
+def test_spans_that_run_inside_each_other_do_no_harm(spans, tool):
+    """Damaged parent ids that form a circle end at the run."""
+    a = spans.step(tool("a"), parent="f1")
+    f1 = spans.foreign("x", "f2", span_id="f1")
+    f2 = spans.foreign("y", "f1", span_id="f2")
+
+    run = load([a, f1, f2, spans.root()], spans.run_id)
+
+    assert tree(run) == [("a", None)]
+
+
+def test_a_span_that_was_stored_open_gives_way_to_the_finished_one(spans, tool):
+    """Of two spans with one id the one that ended last counts."""
+    step = spans.step(tool())
+    opened = replace(step, end_ns=step.start_ns, events=())
+
+    for order in ([step, opened], [opened, step]):
+        run = load([*order, spans.root()], spans.run_id)
+
+        assert run.steps[0].dropped is None
+
+
+class TestGaps:
+    """What is missing has a name."""
+
+    def test_a_step_lost_in_the_middle(self, spans, tool):
+        """The number of the lost step is told, and where it would stand."""
+        steps = [spans.step(tool(n=n)) for n in range(4)]
+
+        run = load([*steps[:1], *steps[2:], spans.root()], spans.run_id)
+
+        (gap,) = run.gaps
+        assert "1 of the 4 steps" in gap.text
+        assert "number 1" in gap.text
+        assert gap.step == 1
+
+    def test_steps_lost_at_the_end(self, spans, tool):
+        """The root's count shows a loss that no later step would show."""
+        steps = [spans.step(tool(n=n)) for n in range(9)]
+
+        run = load([steps[0], spans.root()], spans.run_id)
+
+        assert texts(run) == [
+            "8 of the 9 steps that process p started are missing: number 1, 2, 3, 4, 5, …"
+        ]
+
+    def test_a_count_that_nobody_can_have_is_no_trouble(self, spans, tool):
+        """Damaged numbers make a gap, not a loop without end."""
+        run = load([spans.step(tool()), spans.root(count=10**17)], spans.run_id)
+
+        assert "missing" in texts(run)[0]
+
+    def test_a_step_lost_in_a_child_process(self, spans, tool):
+        """Each process numbers and counts its own steps."""
+        steps = [spans.step(tool(n=n), parent="proc", process="c") for n in range(2)]
+        process = spans.process("c", span_id="proc")
+        rest = [spans.step(tool()), process, spans.root()]
+
+        assert load([*steps, *rest], spans.run_id).gaps == ()
+        assert "process c" in texts(load([steps[0], *rest], spans.run_id))[0]
+
+    def test_a_process_span_that_is_numbered_counts_the_steps_below_it(
+        self, spans, tool
+    ):
+        """A process may be a step of its parent and still count its own."""
+        call = Call(kind="process", name="child", inputs={})
+        process = spans.step(
+            call, span_id="proc", attributes={semconv.RUN_STEP_COUNT: 2}
+        )
+        steps = [spans.step(tool(n=n), parent="proc", process="c") for n in range(2)]
+        root = spans.root()
+
+        assert load([process, *steps, root], spans.run_id).gaps == ()
+        assert len(load([process, steps[0], root], spans.run_id).gaps) == 1
+
+    def test_a_child_process_that_never_ended(self, spans, tool):
+        """Without its count nobody knows what a killed child had started."""
+        inner = spans.step(tool(), parent="proc", process="c")
+
+        run = load([inner, spans.root()], spans.run_id)
+
+        assert any("never said" in text for text in texts(run))
+        assert any("proc" in text and "missing" in text for text in texts(run))
+
+    def test_what_the_recorder_counted_as_lost(self, spans, tool):
+        """The counters of all processes are added up."""
+        lost = {semconv.RUN_DROPPED + "queue": 2, semconv.RUN_DROPPED + "limit": 0}
+        step = spans.step(tool())
+
+        run = load([step, spans.root(attributes=lost)], spans.run_id)
+
+        assert run.dropped == {"queue": 2}
+        assert texts(run) == ["2 lost while recording: queue"]
+
+    def test_a_payload_that_redaction_dropped(self, spans, tool):
+        """The step is there, its reason too; the run cannot be replayed unseen."""
+        dropped = {semconv.STEP_DROPPED: "redaction", semconv.TOOL_NAME: "search"}
+        step = replace(spans.step(tool(), attributes=dropped), events=())
+
+        run = load([step, spans.root()], spans.run_id)
+
+        assert run.steps[0].dropped == "redaction"
+        assert texts(run) == ["step 0 (search) has no payload: redaction"]
+
+    def test_the_span_around_a_step(self, spans, tool):
+        """Where a step stood is not known without the span it ran inside."""
+        run = load([spans.step(tool(), parent="gone"), spans.root()], spans.run_id)
+
+        assert texts(run) == ["the span gone, which search ran inside, is missing"]
+
+
+class TestInterrupted:
+    """A run whose process was killed."""
+
+    def test_finished_steps_are_there_and_no_gap(self, spans, tool):
+        """A run without its root can be replayed up to where it ends."""
+        run = load([spans.step(tool(n=n)) for n in range(3)], spans.run_id)
+
+        assert run.status == "interrupted"
+        assert run.run_class == "failed"
+        assert len(run.steps) == 3
+        assert run.gaps == ()
+
+    def test_frames_that_were_open_are_no_gap(self, spans, tool):
+        """A step that others ran inside was not lost: it had not ended."""
+        first = spans.step(tool(n=0))
+        spans.step(Call(kind="step", name="open", inputs={}), span_id="open")
+        inner = spans.step(tool(n=1), parent="open")
+
+        run = load([first, inner], spans.run_id)
+
+        assert run.gaps == ()
+        assert tree(run) == [("search", None), ("search", None)]
+
+    def test_a_number_that_is_missing_in_between_is_a_gap(self, spans, tool):
+        """A lost step and one that was under way look alike: it is said."""
+        steps = [spans.step(tool(n=n)) for n in range(3)]
+
+        run = load([steps[0], steps[2]], spans.run_id)
+
+        assert "number 1" in texts(run)[0]
+
+
+class TestResumed:
+    """A run that went on in another process."""
+
+    def test_both_parts_are_one_run(self, spans, tool):
+        """Steps of both; status, input and answer of the later."""
+        first = [spans.step(tool(n=n)) for n in range(2)]
+        late = [spans.step(tool(n=n), parent="root2", process="q") for n in (2, 3)]
+        root2 = spans.root(
+            process="q",
+            span_id="root2",
+            parent="root",
+            start_ns=late[0].start_ns - 1,
+            outcome=Outcome(value="at last"),
+        )
+
+        run = load([*first, *late, root2], spans.run_id)
+
+        assert [step.call.inputs["n"] for step in run.steps] == [0, 1, 2, 3]
+        assert {step.parent for step in run.steps} == {None}
+        assert (run.status, run.output, run.gaps) == ("success", "at last", ())
+
+    def test_two_roots(self, spans, tool):
+        """A run that failed and was resumed has the later root's word."""
+        first = spans.step(tool(n=0))
+        root1 = spans.root(status="failed")
+        late = spans.step(tool(n=1), parent="root2", process="q")
+        root2 = spans.root(
+            process="q", span_id="root2", parent="root", start_ns=late.start_ns - 1
+        )
+
+        run = load([root2, late, root1, first], spans.run_id)
+
+        assert (run.status, len(run.steps), run.gaps) == ("success", 2, ())
+        assert run.start_ns == root1.start_ns
+        assert run.root_span_id == "root2"
+
+    def test_killed_again_after_an_end(self, spans, tool):
+        """Steps after the last root's end say that the run was cut off again."""
+        first = spans.step(tool(n=0))
+        root1 = spans.root(status="failed")
+        late = spans.step(
+            tool(n=1), parent="root2", process="q", start_ns=root1.end_ns + 9
+        )
+
+        run = load([first, root1, late], spans.run_id)
+
+        assert run.status == "interrupted"
+        assert len(run.steps) == 2
+
+    def test_a_step_that_was_answered_from_the_run_itself_counts_once(
+        self, spans, tool
+    ):
+        """The earlier step takes the place of the one that it answered."""
+        first = spans.step(tool("outer"), span_id="outer")
+        nested = spans.step(tool("nested"), parent="outer")
+        late = {"process": "q", "parent": "frame2"}
+        again = spans.step(tool("outer"), Outcome(value=1, served_from="outer"), **late)
+        new = spans.step(tool("new"), **late)
+        frame = spans.step(
+            Call(kind="step", name="again", inputs={}),
+            parent="root2",
+            process="q",
+            span_id="frame2",
+            start_ns=again.start_ns - 2,
+        )
+        root2 = spans.root(
+            process="q", span_id="root2", parent="root", start_ns=frame.start_ns - 1
+        )
+
+        run = load([first, nested, again, new, frame, root2], spans.run_id)
+
+        assert tree(run) == [("again", None), ("outer", 0), ("nested", 1), ("new", 0)]
+        assert run.steps[1].span_id == "outer"
+        assert run.gaps == ()
+
+
+def test_a_step_answered_from_another_run_stays(spans, tool):
+    """A replay's own recording has every step that was served."""
+    step = spans.step(tool(), Outcome(value=1, served_from="elsewhere"))
+
+    run = load([step, spans.root()], spans.run_id)
+
+    assert run.steps[0].outcome.served_from == "elsewhere"
