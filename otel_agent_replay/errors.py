@@ -15,6 +15,8 @@ AgentReplayError
 ├── StepNotFoundError             the run has no such step (also LookupError)
 ├── UnrenderableError             an answer cannot be written in a provider's wire form (also ValueError)
 ├── ResultTypeError               a recorded value cannot be given back as its native type (also TypeError)
+├── LaunchError                   a program cannot be started
+├── PushError                     spans cannot be sent on over OTLP
 ├── WriteBlockedError             a write was asked for where only reads may run
 └── DivergenceError               a replay differed from its recording
 
@@ -34,6 +36,8 @@ __all__ = [
     "AmbiguousRunError",
     "ConfigurationError",
     "DivergenceError",
+    "LaunchError",
+    "PushError",
     "RecordedError",
     "RecordedStreamEndedError",
     "RecordingError",
@@ -243,6 +247,33 @@ class ResultTypeError(AgentReplayError, TypeError):
 
     def __reduce__(self) -> tuple[type[ResultTypeError], tuple[str, str]]:
         return type(self), (self.type_name, self.problem)
+
+
+class LaunchError(AgentReplayError):
+    """A program cannot be started."""
+
+    def __init__(self, program: str, problem: str) -> None:
+        self.program = program
+        self.problem = problem
+        super().__init__(f"{program!r} cannot be started: {problem}.")
+
+    def __reduce__(self) -> tuple[type[LaunchError], tuple[str, str]]:
+        return type(self), (self.program, self.problem)
+
+
+class PushError(AgentReplayError):
+    """Spans cannot be sent on over OTLP."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        self.url = url
+        self.problem = problem
+        super().__init__(
+            f"Spans cannot be sent to {url}: {problem}. Give the base address of an "
+            "OTLP/HTTP receiver, such as http://127.0.0.1:4318.",
+        )
+
+    def __reduce__(self) -> tuple[type[PushError], tuple[str, str]]:
+        return type(self), (self.url, self.problem)
 
 
 class WriteBlockedError(AgentReplayError):

@@ -8,7 +8,6 @@ it in memory. In the child a `process` step holds all that happens there.
 from __future__ import annotations
 
 import functools
-import itertools
 import multiprocessing.process
 import multiprocessing.util
 import os
@@ -16,20 +15,23 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from opentelemetry.trace import SpanContext, TraceFlags, format_span_id, format_trace_id
 
 from otel_agent_replay import intercept
 from otel_agent_replay._setup.program import program_name
+from otel_agent_replay.capture.recorder import Recorder
 from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.model.call import Call
-from otel_agent_replay.model.payload import dump_json, parse_json
+from otel_agent_replay.model.natives import to_json
+from otel_agent_replay.model.payload import canonical_json, dump_json, parse_json
 
 __all__ = [
     "PARENT",
     "SESSION",
     "Handover",
+    "Tell",
     "at_fork",
     "inherited",
     "install",
@@ -41,7 +43,7 @@ SESSION: Final = "AGENT_REPLAY_SESSION"
 _ENV_ARGUMENT: Final = 10
 """Position of `env` among the arguments of `subprocess.Popen`."""
 
-_ordinals = itertools.count()
+Tell: TypeAlias = "Callable[[str], Handover | None]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ class Handover:
     Attributes:
         run_id: The run it works for.
         trace_id, span_id: The span it hangs under.
-        ordinal: Which child of its parent it is, from 0.
+        ordinal: How many children with the same command its run had before it.
         step: In a replay, the recorded step it is inside; None for the run.
         session: In a replay, the session's description.
     """
@@ -64,13 +66,18 @@ class Handover:
     session: str | None = None
 
     @classmethod
-    def of(cls, run_id: str, span: SpanContext) -> Handover:
-        """Return one for the next child."""
+    def of(cls, recorder: Recorder, command: str) -> Handover | None:
+        """Return one for a child that is started here, None outside any run."""
+        opened = intercept.current()
+        run, span = recorder.run_of(opened), recorder.span_of(opened)
+        if run is None or span is None:
+            return None
+        context = span.get_span_context()
         return cls(
-            run_id=run_id,
-            trace_id=format_trace_id(span.trace_id),
-            span_id=format_span_id(span.span_id),
-            ordinal=next(_ordinals),
+            run_id=run.run_id,
+            trace_id=format_trace_id(context.trace_id),
+            span_id=format_span_id(context.span_id),
+            ordinal=run.next_child(command),
         )
 
     def environment(self) -> dict[str, str]:
@@ -139,12 +146,12 @@ def open_process_frame(handover: Handover) -> intercept.OpenCall:
     return opened
 
 
-_tell: Callable[[], Handover | None] = lambda: None  # noqa: E731 - replaced by install
+_tell: Tell | None = None
 _patched = False
 
 
-def install(tell: Callable[[], Handover | None]) -> None:
-    """Tell every child process what `tell` gives when it is started."""
+def install(tell: Tell) -> None:
+    """Tell every child process what `tell` gives for its command at its start."""
     global _tell, _patched  # noqa: PLW0603 - one patch for the process
     _tell = tell
     if _patched:
@@ -154,10 +161,18 @@ def install(tell: Callable[[], Handover | None]) -> None:
     _patch_process(multiprocessing.process.BaseProcess.start)
 
 
+def _told(command: str) -> Handover | None:
+    return _tell(command) if _tell else None
+
+
+def _command(arguments: object) -> str:
+    return canonical_json(to_json(arguments)).decode()
+
+
 def _patch_popen(original: Callable[..., None]) -> None:
     @functools.wraps(original)
     def popen(self: object, *args: Any, **kwargs: Any) -> None:
-        handover = _tell()
+        handover = _told(_command(args[0] if args else kwargs.get("args")))
         if handover is not None:
             positional = list(args)
             given = positional[_ENV_ARGUMENT:][:1] or [kwargs.get("env")]
@@ -176,7 +191,9 @@ def _patch_popen(original: Callable[..., None]) -> None:
 def _patch_process(original: Callable[..., None]) -> None:
     @functools.wraps(original)
     def start(self: Any) -> None:
-        handover = _tell()
+        handover = _told(
+            _command([getattr(self._target, "__qualname__", ""), self._args])
+        )
         method = (
             getattr(self, "_start_method", None) or multiprocessing.get_start_method()
         )
@@ -215,7 +232,7 @@ def at_fork(
     told: list[Handover | None] = []
 
     def before() -> None:
-        told.append(_tell() if intercept.current() is not None else None)
+        told.append(_told("fork") if intercept.current() is not None else None)
 
     def parent() -> None:
         told.pop()

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_agent_replay import intercept, semconv
 from otel_agent_replay._setup import children, sessions
+from otel_agent_replay._setup.joining import join_session
 from otel_agent_replay._setup.parts import Parts, instrument, make_parts
 from otel_agent_replay._setup.redaction import use_policy
 from otel_agent_replay.capture.genai import Plain
@@ -24,7 +25,7 @@ from otel_agent_replay.model.natives import record_exception
 from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.redact import Policy
 
-__all__ = ["configure", "describe_run", "flush", "shutdown"]
+__all__ = ["configure", "describe_run", "flush", "run_ids", "shutdown"]
 
 _LOGGER = logging.getLogger("otel_agent_replay")
 
@@ -61,7 +62,7 @@ def configure(*, policy: Policy | None = None, **settings: object) -> None:
     """
     found = load_settings(settings)
     with _process.lock:
-        if sessions.current() is not None:
+        if join_session() or sessions.current() is not None:
             return
         same = found == _process.settings and policy is None
         if _process.parts is not None and same:
@@ -99,17 +100,10 @@ def _tracer_provider() -> TracerProvider:
     return made
 
 
-def _handover() -> children.Handover | None:
+def _handover(command: str) -> children.Handover | None:
     """Return what a child process started now must know of this one."""
     parts = _process.parts
-    if parts is None:
-        return None
-    opened = intercept.current()
-    run_id = parts.recorder.run_id_of(opened)
-    span = parts.recorder.span_of(opened)
-    if run_id is None or span is None:
-        return None
-    return children.Handover.of(run_id, span.get_span_context())
+    return children.Handover.of(parts.recorder, command) if parts else None
 
 
 def _become_child(handover: children.Handover | None) -> None:
@@ -148,6 +142,12 @@ def flush(timeout: float = 30.0) -> bool:
     """Write what has ended so far; return False if it took longer than `timeout` s."""
     parts = _process.parts
     return parts.pipeline.flush(timeout) if parts else True
+
+
+def run_ids() -> tuple[str, ...]:
+    """Return the ids of the runs that began in this process, in order."""
+    parts = sessions.current() or _process.parts
+    return tuple(parts.recorder.run_ids) if parts else ()
 
 
 def shutdown(timeout: float = 30.0) -> bool:

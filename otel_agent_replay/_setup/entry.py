@@ -10,21 +10,15 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
-from types import TracebackType
+from pathlib import Path
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from otel_agent_replay._setup import children, sessions
-from otel_agent_replay._setup.configure import configure
-from otel_agent_replay._setup.specs import SessionSpec
-from otel_agent_replay._setup.stores import open_store
+from otel_agent_replay._setup.configure import configure, run_ids
 from otel_agent_replay.errors import AgentReplayError
-from otel_agent_replay.replay.replayer import ReplayStopped
 
 __all__ = ["CHECKED_IN", "EXPORTER", "EnvironmentExporter", "after_instrument", "start"]
 
@@ -37,54 +31,21 @@ _LOGGER = logging.getLogger("otel_agent_replay")
 
 def start() -> None:
     """Open the session this process was started for, else begin to record."""
-    if children.SESSION in os.environ:
-        if sessions.current() is None:
-            _open_session(SessionSpec.load(os.environ[children.SESSION]))
-    else:
-        configure()
-    check_in = os.environ.get(CHECKED_IN)
-    if check_in:
-        with open(check_in, "a", encoding="utf-8") as file:  # noqa: PTH123 - at start-up
-            file.write(f"{os.getpid()}\n")
+    configure()
+    if os.environ.get(CHECKED_IN):
+        _check_in(f"process {os.getpid()}")
+        atexit.register(_check_in_runs)
 
 
-def _open_session(spec: SessionSpec) -> None:
-    """Keep a session open until the process ends; its log is left in any case."""
-    with open_store(spec.store, create=False) as store:
-        run = store.load(spec.run_id)
-    stack = ExitStack()
-    stack.enter_context(
-        sessions.open_session(
-            run,
-            spec,
-            strict=False,
-            handover=children.inherited(),
-            launched=True,
-        ),
-    )
-    atexit.register(stack.close)
-    _quiet_stop()
+def _check_in_runs() -> None:
+    for run_id in run_ids():
+        _check_in(f"run {run_id}")
 
 
-def _quiet_stop() -> None:
-    """Let a stopped agent end without a traceback: the report says why."""
-    previous = sys.excepthook
-
-    def hook(
-        kind: type[BaseException],
-        error: BaseException,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not _is_stop(error):
-            previous(kind, error, traceback)
-
-    sys.excepthook = hook
-
-
-def _is_stop(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return any(_is_stop(each) for each in error.exceptions)
-    return isinstance(error, ReplayStopped)
+def _check_in(words: str) -> None:
+    # The launcher may have ended before a process that it did not wait for.
+    with suppress(OSError), Path(os.environ[CHECKED_IN]).open("a") as file:
+        file.write(f"{words}\n")
 
 
 def after_instrument() -> None:

@@ -10,12 +10,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, TypeAlias
 
 from otel_agent_replay.errors import LaunchError
 
@@ -36,6 +36,8 @@ _FROM_TERMINAL: Final = ("SIGINT", "SIGQUIT")
 _PYTHONS: Final = frozenset({"python", "python3"})
 _OF_ANOTHER_RUN: Final = ("AGENT_REPLAY_PARENT", "AGENT_REPLAY_SESSION", CHECK_IN)
 _BY_SIGNAL: Final = 128
+
+Forward: TypeAlias = Callable[[int, FrameType | None], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +108,7 @@ def _environment(
     check_in: Path,
 ) -> dict[str, str]:
     kept = {
-        name: value
-        for name, value in inherited.items()
-        if name not in _OF_ANOTHER_RUN
+        name: value for name, value in inherited.items() if name not in _OF_ANOTHER_RUN
     }
     path = os.pathsep.join(filter(None, [str(_SITE), inherited.get("PYTHONPATH")]))
     return {**kept, **settings, "PYTHONPATH": path, CHECK_IN: str(check_in)}
@@ -159,7 +159,7 @@ def _run(command: list[str], environment: dict[str, str], stdout: int | None) ->
 
 
 @contextmanager
-def _signals_to(forward: object) -> Iterator[None]:
+def _signals_to(forward: Forward) -> Iterator[None]:
     """Pass signals on to the program while it runs."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -167,7 +167,7 @@ def _signals_to(forward: object) -> Iterator[None]:
     names = [name for name in (*_FORWARDED, *_FROM_TERMINAL) if hasattr(signal, name)]
     numbers = [getattr(signal, name) for name in names]
     before = {
-        number: signal.signal(number, forward)  # type: ignore[arg-type]
+        number: signal.signal(number, forward)
         for number in numbers
         if signal.getsignal(number) is not signal.SIG_IGN
     }

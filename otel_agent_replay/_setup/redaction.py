@@ -34,7 +34,10 @@ def policy_of(settings: Settings) -> Policy:
     if settings.redact == "off":
         return Policy.off()
     rules = [
-        *(Rule.regex(f"pattern {n}", p) for n, p in enumerate(settings.redact_patterns)),
+        *(
+            Rule.regex(f"pattern {n}", p)
+            for n, p in enumerate(settings.redact_patterns)
+        ),
         *(_key_rule(text) for text in settings.redact_keys),
     ]
     base = _own_policy or Policy.default()

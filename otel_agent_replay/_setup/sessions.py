@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -314,27 +314,25 @@ def _in_force(opened: _Open, handover: children.Handover | None) -> Iterator[Non
         opened.parts.pipeline.shutdown()
 
 
-def _handover() -> children.Handover | None:
+def _handover(command: str) -> children.Handover | None:
     """Return what a child process started now must know of the open session."""
     opened = _find()
     if opened is None:
-        return _record_handover()
-    call, recorder = intercept.current(), opened.parts.recorder
-    run_id, span = recorder.run_id_of(call), recorder.span_of(call)
-    if run_id is None or span is None:
+        return _when_recording(command) if _when_recording else None
+    handover = children.Handover.of(opened.parts.recorder, command)
+    if handover is None:
         return None
-    handover = children.Handover.of(run_id, span.get_span_context())
-    step = opened.replayer.place_of(call)
+    step = opened.replayer.place_of(intercept.current())
     return replace(handover, step=step, session=opened.spec.dump())
 
 
-_record_handover: Callable[[], children.Handover | None] = lambda: None  # noqa: E731
+_when_recording: children.Tell | None = None
 
 
-def when_no_session(tell: Callable[[], children.Handover | None]) -> None:
+def when_no_session(tell: children.Tell) -> None:
     """Say what a child process is told while no session is open."""
-    global _record_handover  # noqa: PLW0603 - the one recording of the process
-    _record_handover = tell
+    global _when_recording  # noqa: PLW0603 - the one recording of the process
+    _when_recording = tell
     children.install(_handover)
 
 

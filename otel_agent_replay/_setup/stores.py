@@ -90,6 +90,20 @@ class RunStore:
             source=RunSource(store_url=self.url, pseudonym_key=self._key()),
         )
 
+    @property
+    def shown_url(self) -> str:
+        """Where the store is; a password is shown as `***`."""
+        return self._spans.url
+
+    def resolve(self, prefix: str) -> str:
+        """Return the one run id that starts so.
+
+        Raises:
+            RunNotFoundError: No run id starts so.
+            AmbiguousRunError: Several do.
+        """
+        return self._spans.resolve(prefix)
+
     def recording(self, run_id: str) -> Recording:
         """Return a run in portable form.
 

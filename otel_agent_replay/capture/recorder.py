@@ -135,11 +135,10 @@ class Recorder:
         run = parent.run if parent else self._run_of_context()
         run.described.update(attributes)
 
-    def run_id_of(self, opened: OpenCall | None) -> str | None:
-        """Return the id of the run that a call is inside, None outside any."""
+    def run_of(self, opened: OpenCall | None) -> RunState | None:
+        """Return the run that a call is inside, None outside any."""
         parent = self._nearest(opened)
-        run = parent.run if parent else self._process_run
-        return run.run_id if run else None
+        return parent.run if parent else self._process_run
 
     def span_of(self, opened: OpenCall | None) -> Span | None:
         """Return the span that a child process hangs under."""
@@ -353,7 +352,8 @@ class Recorder:
             _step_context(run, parent),
         )
         self._mark(span, run, kind=call.kind, operation=operation or None)
-        span.set_attribute(semconv.STEP_SEQUENCE, run.next_sequence())
+        if call.kind != "process":  # it counts the steps of its process, and is none
+            span.set_attribute(semconv.STEP_SEQUENCE, run.next_sequence())
         span.set_attribute(semconv.STEP_EFFECT, call.effect)
         model = call.attributes.get(semconv.REQUEST_MODEL)
         if isinstance(model, str):

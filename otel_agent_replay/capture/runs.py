@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -83,6 +84,7 @@ class RunState:
         """What the agent said about the run while it went on."""
         self.failure: str | None = None
         self._count = 0
+        self._children: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def next_sequence(self) -> int:
@@ -91,6 +93,12 @@ class RunState:
             number = self._count
             self._count += 1
             return number
+
+    def next_child(self, command: str) -> int:
+        """Return how many child processes of this command were started before."""
+        with self._lock:
+            self._children[command] += 1
+            return self._children[command] - 1
 
     @property
     def step_count(self) -> int:

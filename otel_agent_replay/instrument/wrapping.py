@@ -76,7 +76,7 @@ class _Subject:
 
     def _further(self, bound: inspect.BoundArguments) -> JsonObject:
         """Return what `**kwargs` took, each under its own name."""
-        last = next(reversed(bound.signature.parameters.values()), None)
+        last = next(reversed([*bound.signature.parameters.values()]), None)
         if last is None or last.kind is not last.VAR_KEYWORD:
             return {}
         more = bound.arguments.get(last.name, {})

@@ -118,7 +118,7 @@ class Documents:
         if looks_json(text):
             try:
                 value = parse_json(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 value = None
             if isinstance(value, (dict, list)):
                 return self._document(text, value, ROOT)

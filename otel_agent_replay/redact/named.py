@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from otel_agent_replay.model.payload import parse_json
@@ -12,11 +12,15 @@ from otel_agent_replay.redact.rules import Found, Gate, Rule
 
 __all__ = ["NAMED_RULES"]
 
-_CORE: Final = re.compile(
-    r"(?i)(?:passw(?:or)?d|passphrase|passcode|pwd|secret|key|token|authorization"
-    r"|credentials?|connection[_-]?string|ssn|cvv|phone|card[_-]?number)"
-    r"(?:[_-]?(?:hash|confirmation|\d|number))?"
+_CORE_WORDS: Final = (
+    *("password", "passwd", "passphrase", "passcode", "pwd", "secret", "key", "token"),
+    *("authorization", "credential", "connectionstring", "connection_string"),
+    *("ssn", "cvv", "phone", "cardnumber", "card_number"),
+)
+_AFTER: Final = re.compile(
+    r"s?(?:[_-]?(?:hash|confirmation|\d|number))?"
     r"(?:\\{0,8}[\"'])?(?P<sep>\s{0,4}(?:=>|:=|={1,2}|:)\s{0,4}|\s{1,4})",
+    re.IGNORECASE,
 )
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{0,48}$")
 _OPEN: Final = re.compile(r"\\{0,8}[\"']")
@@ -30,37 +34,57 @@ _MORE_WORDS: Final = re.compile(r"[ \t]+[^\W\d_]|'[a-z]")
 _LEAST: Final = 4
 
 
+_ASCII_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
+
 class _Span(NamedTuple):
     start: int
     end: int
 
 
+def _ends(text: str, words: Iterable[str]) -> list[tuple[int, int]]:
+    """Return where words stand in a text, in order; `in` finds them fastest."""
+    low = text.lower()
+    if len(low) != len(text):
+        # A few letters have a lower case of another length.
+        low = text.translate(_ASCII_LOWER)
+    found: list[tuple[int, int]] = []
+    for word in words:
+        at = low.find(word)
+        while at >= 0:
+            found.append((at, at + len(word)))
+            at = low.find(word, at + len(word))
+    return sorted(found)
+
+
 def _assignments(text: str) -> Iterator[Found]:
     """Find what is assigned to a secret name, quoted or bare."""
-    at = 0
-    while (core := _CORE.search(text, at)) is not None:
-        at = core.end()
-        before = _NAME.search(text, max(0, core.start() - 48), core.start())
-        name = (before.group() if before else "") + core.group()[: -len(core["sep"])]
-        found = _value(text, core, name.strip("\\\"'"))
+    done = 0
+    for start, end in _ends(text, _CORE_WORDS):
+        after = _AFTER.match(text, end) if start >= done else None
+        if after is None:
+            continue
+        before = _NAME.search(text, max(0, start - 48), start)
+        name = (before.group() if before else "") + text[start : after.start("sep")]
+        found = _value(text, after, name.strip("\\\"'"))
         if found is not None:
-            at = max(at, found.end)
+            done = found.end
             yield found
 
 
-def _value(text: str, core: re.Match[str], name: str) -> Found | None:
+def _value(text: str, after: re.Match[str], name: str) -> Found | None:
     meaning = classify(name)
-    if meaning is None or (core["sep"].isspace() and not name.startswith("--")):
+    if meaning is None or (after["sep"].isspace() and not name.startswith("--")):
         return None
-    opened = _OPEN.match(text, core.end())
+    opened = _OPEN.match(text, after.end())
     if opened is not None:
         return _quoted(text, opened, meaning)
-    bare = _BARE.match(text, core.end())
+    bare = _BARE.match(text, after.end())
     if bare is None:
         return None
     span = _Span(bare.start(), bare.start() + len(bare.group().rstrip(".,:!?")))
     value = text[span.start : span.end]
-    if not _is_value(text, span, ":" in core["sep"]) or not meaning.covers(value):
+    if not _is_value(text, span, ":" in after["sep"]) or not meaning.covers(value):
         return None
     return Found(*span, meaning.kind, value, named=True)
 
@@ -113,15 +137,22 @@ def _is_value(text: str, span: _Span, colon: bool) -> bool:  # noqa: FBT001
     return not (prose and _MORE_WORDS.match(after))
 
 
+_SAID_WORDS: Final = (
+    *("password", "passphrase", "passcode", "api key", "api-key", "apikey"),
+    *("access token", "pin", "pin code", "secret"),
+)
 _SAID: Final = re.compile(
-    r"(?i)(?:password|passphrase|passcode|api[ -]?key|access token|pin(?: code)?|secret)"
     r"\s{1,3}(?:is|was|=|ist|est|es)[:\s]{1,4}[\"'`]?(?P<it>[^\s\"'`,;<>]{4,256})",
+    re.IGNORECASE,
 )
 
 
 def _said(text: str) -> Iterator[Found]:
     """Find `my password is hunter2`: a value with a digit, so no word of prose."""
-    for match in _SAID.finditer(text):
+    for _, end in _ends(text, _SAID_WORDS):
+        match = _SAID.match(text, end)
+        if match is None:
+            continue
         value = match["it"].rstrip(".,:!?)")
         start = match.start("it")
         digit = any(sign.isdigit() for sign in value)
@@ -129,32 +160,21 @@ def _said(text: str) -> Iterator[Found]:
             yield Found(start, start + len(value), "secret", value, named=True)
 
 
-def _words(*lines: str) -> tuple[str, ...]:
-    return tuple(" ".join(lines).split())
-
-
 NAMED_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         name="named-secret",
         kind="secret",
-        definition=_CORE.pattern + _BARE.pattern + _CODE.pattern,
+        definition=f"{_CORE_WORDS} {_AFTER.pattern} {_BARE.pattern} {_CODE.pattern}",
         find=_assignments,
-        gate=Gate(
-            _words(
-                "passw passphrase passcode pwd secret key token authorization",
-                "credential string ssn cvv phone number",
-            ),
-            "lower",
-        ),
+        by_name=True,
+        gate=Gate(_CORE_WORDS, "lower"),
     ),
     Rule(
         name="said-secret",
         kind="secret",
-        definition=_SAID.pattern,
+        definition=f"{_SAID_WORDS} {_SAID.pattern}",
         find=_said,
-        gate=Gate(
-            _words("password passphrase passcode key token pin secret"),
-            "lower",
-        ),
+        by_name=True,
+        gate=Gate(_SAID_WORDS, "lower"),
     ),
 )

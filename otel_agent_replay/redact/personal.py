@@ -224,7 +224,7 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
         "iban",
         r"(?<![\w-])[A-Z]{2}\d\d(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)"
         r"(?![\w-])",
-        Gate(("000", "00 0", "0 00"), "digits"),
+        Gate(("00000000", "0000 0000"), "digits"),
         _is_iban,
     ),
     pattern_rule(
@@ -265,7 +265,7 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
         kind="ipv4",
         definition=_QUAD.pattern + _VERSION_BEFORE.pattern,
         find=_ipv4_addresses,
-        gate=Gate(("0.0",), "digits"),
+        gate=Gate(("0.0.", "0.00.", "0.000."), "digits"),
     ),
     Rule(
         name="ipv6",

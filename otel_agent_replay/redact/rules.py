@@ -71,6 +71,8 @@ class Rule:
         place: Fits the key paths whose values are secret.
         tool, argument: The tool argument that is secret.
         rewrite: Gives the redacted text of a text.
+        by_name: It goes by names, so it has no say in what kind a value is that a
+            name calls secret.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Rule:
     tool: str | None = None
     argument: str | None = None
     rewrite: Callable[[str], str] | None = None
+    by_name: bool = False
 
     @classmethod
     def regex(

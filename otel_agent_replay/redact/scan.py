@@ -23,7 +23,7 @@ Reader: TypeAlias = Callable[[str], Edits]
 
 _ALIKE: Final = str.maketrans("123456789", "000000000")
 _SCHEME: Final = re.compile(
-    r"(?i)(?:bearer|basic|token|digest|negotiate|api-?key)\s+(?=\S)",
+    r"(?i)(?:(?:bearer|basic|token|digest|negotiate|api-?key)\s+)+(?=\S)",
 )
 _LEAST_TEXT: Final = 6
 _LEAST_LITERAL: Final = 6
@@ -56,11 +56,12 @@ class Scanner:
         self._ungated = frozenset(
             number for number, rule in enumerate(self._rules) if rule.gate is None
         )
-        self._gates: dict[str, list[tuple[str, int]]] = {}
+        self._gates: dict[str, dict[str, list[int]]] = {}
         for number, rule in enumerate(self._rules):
             if rule.gate is not None:
-                gates = self._gates.setdefault(rule.gate.look, [])
-                gates += [(literal, number) for literal in rule.gate.literals]
+                gates = self._gates.setdefault(rule.gate.look, {})
+                for literal in rule.gate.literals:
+                    gates.setdefault(literal, []).append(number)
 
     def edits(self, text: str, first: Find | None = None) -> Edits:
         """Return the edits of one pass over a text; `first` looks before the rules.
@@ -68,20 +69,33 @@ class Scanner:
         Raises:
             RedactionError: A rule failed.
         """
-        known = [literal for literal in self._literals if literal in text]
-        return self._pass(text, known, first)
+        return self._pass(text, self._known(text), first)
 
-    def _pass(self, text: str, known: Sequence[str], first: Find | None) -> Edits:
-        rules = self._candidates(text)
+    def _known(self, text: str) -> list[str]:
+        return [literal for literal in self._literals if literal in text]
+
+    def _pass(
+        self,
+        text: str,
+        known: Sequence[str],
+        first: Find | None,
+        *,
+        by_name: bool = True,
+    ) -> Edits:
+        rules = [rule for rule in self._candidates(text) if by_name or not rule.by_name]
         if not rules and not known and first is None:
             return ()
-        made: list[Edit] = []
-        pieces = _between(pseudonyms_in(text), 0, len(text))
         readers: list[Reader] = [self._literal(literal) for literal in known]
         if first is not None:
             readers.append(self._reader("the form", first))
         readers += [self._rule(rule) for rule in rules]
-        for reader in readers:
+        # Most texts hold nothing; only one that does is searched for pseudonyms.
+        waiting = next((n for n, read in enumerate(readers) if read(text)), None)
+        if waiting is None:
+            return ()
+        made: list[Edit] = []
+        pieces = _between(pseudonyms_in(text), 0, len(text))
+        for reader in readers[waiting:]:
             pieces = _cut(text, pieces, reader, made)
         return tuple(sorted(made))
 
@@ -95,7 +109,8 @@ class Scanner:
                     seen = text.lower()
                 elif look == "digits":
                     seen = text.translate(_ALIKE)
-                numbers.update([number for gate, number in gates if gate in seen])
+                for literal in [gate for gate in gates if gate in seen]:
+                    numbers.update(gates[literal])
         return [self._rules[number] for number in sorted(numbers)]
 
     def _rule(self, rule: Rule) -> Reader:
@@ -105,8 +120,7 @@ class Scanner:
 
     def _literal(self, literal: str) -> Reader:
         """Return a reader of a known value; a pattern that fits it decides its kind."""
-        text = applied(literal, self._pass(literal, (), None))
-        known = text if is_pseudonym(text) else self._pseudonyms("secret", literal)
+        known = self._fitting(literal, "secret", ())
         pattern = re.compile(re.escape(literal))
         return lambda piece: tuple(
             Edit(match.start(), match.end(), known) for match in pattern.finditer(piece)
@@ -158,13 +172,14 @@ class Scanner:
         """
         if self.allowed(value):
             return value
-        text = self._redact(value)
-        if is_pseudonym(text.strip()):
-            return text
         scheme = _SCHEME.match(value)
-        if scheme is not None:
-            return scheme.group() + self.whole(value[scheme.end() :], kind)
-        return self._pseudonyms(kind, value)
+        word = scheme.group() if scheme is not None else ""
+        return word + self._fitting(value[len(word) :], kind, self._known(value))
+
+    def _fitting(self, value: str, kind: str, known: Sequence[str]) -> str:
+        made = self._pass(value, known, None, by_name=False)
+        text = applied(value, made)
+        return text if is_pseudonym(text.strip()) else self._pseudonyms(kind, value)
 
 
 def _cut(

@@ -12,15 +12,16 @@ from otel_agent_replay.redact.rules import Found, Gate, Rule
 
 __all__ = ["URL_RULE", "parameters", "url_secrets"]
 
-_URL: Final = re.compile(r"://(?P<rest>[^\s\"'<>\\^`{|}]{1,65536})")
+_REST: Final = re.compile(r"[^\s\"'<>\\^`{|}]*")
 _AUTHORITY: Final = re.compile(r"[^/?#]*")
 _CLOSING: Final = ".,;:!?)]*"
 
 
 def _urls(text: str) -> Iterator[Found]:
-    for match in _URL.finditer(text):
-        start = match.start("rest")
-        rest = match["rest"].rstrip(_CLOSING)
+    starts = [match.end() for match in re.finditer("://", text)]
+    for start, limit in zip(starts, [*starts[1:], len(text) + 3], strict=False):
+        match = _REST.match(text, start, limit - 3)
+        rest = match.group().rstrip(_CLOSING) if match else ""
         if "@" in rest or "?" in rest or "%" in rest or "#" in rest:
             yield from url_secrets(rest, start)
 
@@ -79,7 +80,8 @@ def parameters(query: str, offset: int = 0) -> Iterator[Found]:
 URL_RULE: Final = Rule(
     name="url",
     kind="secret",
-    definition=f"url {_URL.pattern} 1",
+    definition=f"url {_REST.pattern} 1",
     find=_urls,
+    by_name=True,
     gate=Gate(("://",)),
 )

@@ -2,7 +2,9 @@
 
 The file is made to be read in a diff: a content or a span a line, keys sorted. A
 big text stands in it once, also where it is a part of others: a value is a text, or
-a list of texts and of `{"content": hash}`, which joined give the text.
+a list of texts and of `{"content": hash}`, which joined give the text. A content is
+a text, or such a list again, of texts only; so a long conversation that comes again
+with every step is a short list each time.
 
 A file may come from anyone. Reading one builds plain data and nothing else; whatever
 is wrong with it is a `RecordingError`.
@@ -10,7 +12,7 @@ is wrong with it is a `RecordingError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from otel_agent_replay.errors import RecordingError
@@ -61,6 +63,8 @@ _MAX_EXPANDED: Final = 1 << 30
 _MAX_TIME: Final = 1 << 63
 _INLINE: Final = 256
 _HASH_DIGITS: Final = 24
+_LEAST_FOLDED: Final = 4
+_FOLD_ENDS: Final = ("0", "1")  # what a hash begins with to end a list: one in 8
 _STATUS: Final[dict[JsonValue, StatusCode]] = {
     "Unset": "Unset",
     "Ok": "Ok",
@@ -77,9 +81,9 @@ class _DamagedError(ValueError):
 
 def dump_recording(recording: Recording) -> str:
     """Return the file text of a recording; equal recordings give equal texts."""
-    contents: dict[str, str] = {}
+    contents: JsonObject = {}
     spans = [_span_json(span, contents) for span in recording.spans]
-    texts: JsonObject = {key: contents[key] for key in sorted(contents)}
+    texts = {key: contents[key] for key in sorted(contents)}
     head: list[tuple[str, JsonValue]] = [
         ("format", FORMAT),
         ("version", VERSION),
@@ -107,7 +111,7 @@ def _digest(run_id: str, contents: JsonValue, spans: list[JsonValue]) -> str:
     return content_hash(canonical_json([run_id, contents, spans]))
 
 
-def _span_json(span: SpanRecord, contents: dict[str, str]) -> JsonObject:
+def _span_json(span: SpanRecord, contents: JsonObject) -> JsonObject:
     """Return a span's fields by name, sorted; those at their default are left out."""
     found: JsonObject = {
         "trace_id": span.trace_id,
@@ -145,24 +149,45 @@ def _span_json(span: SpanRecord, contents: dict[str, str]) -> JsonObject:
     return {key: found[key] for key in sorted(found) if found[key] not in ("", [], {})}
 
 
-def _attributes_json(attributes: Attributes, contents: dict[str, str]) -> JsonObject:
+def _attributes_json(attributes: Attributes, contents: JsonObject) -> JsonObject:
     return {key: _value_json(attributes[key], contents) for key in sorted(attributes)}
 
 
-def _value_json(text: str, contents: dict[str, str]) -> JsonValue:
+def _value_json(text: str, contents: JsonObject) -> JsonValue:
     if len(text) < _INLINE:
         return text
     pieces: list[JsonValue] = []
     for piece in split(text):
-        key = content_hash(piece.encode("utf-8", "surrogatepass"))[:_HASH_DIGITS]
         last = pieces[-1] if pieces else None
-        if len(piece) >= SMALL and contents.setdefault(key, piece) == piece:
-            pieces.append({"content": key})
+        if len(piece) >= SMALL:
+            pieces.append(_stored(piece, contents))
         elif isinstance(last, str):
             pieces[-1] = last + piece
         else:
             pieces.append(piece)
-    return pieces
+    return _folded(pieces, contents)
+
+
+def _stored(content: JsonValue, contents: JsonObject) -> JsonValue:
+    key = content_hash(dump_json(content).encode())[:_HASH_DIGITS]
+    contents[key] = content
+    return {"content": key}
+
+
+def _folded(pieces: list[JsonValue], contents: JsonObject) -> list[JsonValue]:
+    """Put neighbours into lists of their own, cut by what stands in them.
+
+    So a list that grows at its end keeps what was folded before.
+    """
+    result: list[JsonValue] = []
+    group: list[JsonValue] = []
+    for piece in pieces:
+        group.append(piece)
+        if isinstance(piece, dict) and str(piece["content"]).startswith(_FOLD_ENDS):
+            fold = len(group) >= _LEAST_FOLDED
+            result.extend([_stored(group, contents)] if fold else group)
+            group = []
+    return [*result, *group]
 
 
 # --- reading -------------------------------------------------------------------
@@ -230,6 +255,7 @@ class _Reader:
 
     def __init__(self, contents: Mapping[str, JsonValue]) -> None:
         self._contents = contents
+        self._lists: dict[str, str] = {}
         self._size = 0
 
     def span(self, wire: JsonObject) -> SpanRecord:
@@ -271,27 +297,37 @@ class _Reader:
 
     def _attributes(self, wire: JsonObject, name: str) -> dict[str, str]:
         values = _dict(wire.get(name, {}), f'"{name}"')
-        return {key: "".join(self._pieces(value)) for key, value in values.items()}
+        return {key: self._joined(value) for key, value in values.items()}
 
-    def _pieces(self, value: JsonValue) -> Iterator[str]:
-        for piece in value if isinstance(value, list) else [value]:
-            text = self._piece(piece)
-            self._size += len(text)
-            if self._size > _MAX_EXPANDED:
-                raise _DamagedError("its payloads are too large")
-            yield text
+    def _joined(self, value: JsonValue, *, nested: bool = True) -> str:
+        pieces = value if isinstance(value, list) else [value]
+        return "".join(self._counted(self._piece(each, nested)) for each in pieces)
 
-    def _piece(self, piece: JsonValue) -> str:
+    def _counted(self, text: str) -> str:
+        self._size += len(text) + 1
+        if self._size > _MAX_EXPANDED:
+            raise _DamagedError("its payloads are too large")
+        return text
+
+    def _piece(self, piece: JsonValue, nested: bool) -> str:  # noqa: FBT001 - private
         if isinstance(piece, str):
             return piece
         match piece:
             case {"content": str(key)}:
-                text = self._contents.get(key)
+                return self._content(key, nested)
             case _:
                 raise _DamagedError("an attribute is neither text nor pieces of text")
-        if not isinstance(text, str):
+
+    def _content(self, key: str, nested: bool) -> str:  # noqa: FBT001 - private
+        content = self._contents.get(key)
+        if isinstance(content, str):
+            return content
+        if key in self._lists:
+            return self._lists[key]
+        if not nested or not isinstance(content, list):
             raise _DamagedError(f"the content {key[:_HASH_DIGITS]!r} is missing")
-        return text
+        self._lists[key] = self._joined(content, nested=False)
+        return self._lists[key]
 
 
 def _dict(value: JsonValue, what: str) -> JsonObject:

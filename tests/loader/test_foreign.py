@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from otel_agent_replay import semconv
@@ -300,12 +302,7 @@ class TestBesideOurs:
             name=semconv.EVENT_INFERENCE_DETAILS, time_ns=1, attributes=details
         )
         step = spans.step(Call(kind="model", name="m"))
-        bare = type(step)(
-            **{
-                name: getattr(step, name) for name in step.__slots__ if name != "events"
-            },
-            events=(event,),
-        )
+        bare = replace(step, events=(event,))
 
         run = load([bare, spans.root()], spans.run_id)
 

@@ -125,8 +125,8 @@ class AnthropicMessages:
         usage = wire.get("usage")
         beyond = leftover_counts(object_of(usage), {*_PLAIN_COUNTS, _REASONING})
         return ModelResponse(
-            id=text(wire.get("id")),
-            model=text(wire.get("model")),
+            id=text(wire.get("id")) or None,
+            model=text(wire.get("model")) or None,
             messages=(_read_answer(wire, reason),) if answered else (),
             finish_reasons=(reason,) if reason else (),
             usage=_read_usage(usage, complete=complete),

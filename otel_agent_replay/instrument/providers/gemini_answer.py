@@ -71,8 +71,8 @@ def read_answer(body: bytes, content_type: str | None) -> ModelResponse:
     if beyond := leftover_counts(counted, _COUNTS):
         extra["usage"] = beyond
     return ModelResponse(
-        id=text(wire.get("responseId")),
-        model=text(wire.get("modelVersion")),
+        id=text(wire.get("responseId")) or None,
+        model=text(wire.get("modelVersion")) or None,
         messages=tuple(map(_read_candidate, candidates)),
         finish_reasons=tuple(reasons) if any(reasons) else _blocked(wire),
         usage=_read_usage(counted),

@@ -69,8 +69,8 @@ def read_answer(body: bytes, content_type: str | None) -> ModelResponse:
     if beyond := CHAT_USAGE.beyond(usage):
         extra["usage"] = beyond
     return ModelResponse(
-        id=text(wire.get("id")),
-        model=text(wire.get("model")),
+        id=text(wire.get("id")) or None,
+        model=text(wire.get("model")) or None,
         messages=tuple(map(_read_choice, choices)),
         finish_reasons=tuple(reasons) if any(reasons) else (),
         usage=CHAT_USAGE.read(usage),

@@ -45,7 +45,9 @@ def assembled(chunks: list[JsonObject]) -> AssembledStream:
     wire: JsonObject = {}
     choices: dict[int, JsonObject] = {}
     for chunk in chunks:
-        wire |= without_blanks(rest(chunk, {"choices", *NOISE}))
+        # Azure's first and last chunks have an empty id and model.
+        said = rest(chunk, {"choices", *NOISE})
+        wire |= {key: value for key, value in said.items() if value != ""}
         for position, delta in enumerate(objects_of(chunk.get("choices"))):
             index = count(delta.get("index"))
             key = position if index is None else index

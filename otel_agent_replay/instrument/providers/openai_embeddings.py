@@ -78,8 +78,8 @@ class OpenAIEmbeddings:
         if beyond := CHAT_USAGE.beyond(wire.get("usage")):
             extra["usage"] = beyond
         return ModelResponse(
-            id=text(wire.get("id")),
-            model=text(wire.get("model")),
+            id=text(wire.get("id")) or None,
+            model=text(wire.get("model")) or None,
             usage=CHAT_USAGE.read(wire.get("usage")),
             error=error_of(wire, ("data",)),
             extra=extra,

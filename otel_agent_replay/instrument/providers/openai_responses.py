@@ -170,8 +170,8 @@ class OpenAIResponses:
         if beyond := RESPONSES_USAGE.beyond(wire.get("usage")):
             extra["usage"] = beyond
         return ModelResponse(
-            id=text(wire.get("id")),
-            model=text(wire.get("model")),
+            id=text(wire.get("id")) or None,
+            model=text(wire.get("model")) or None,
             messages=_answer(wire),
             finish_reasons=_finish_reasons(wire),
             usage=RESPONSES_USAGE.read(wire.get("usage")),

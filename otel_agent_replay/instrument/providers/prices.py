@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from otel_agent_replay.instrument.providers.json_access import (
@@ -83,13 +84,13 @@ def cost_usd(
 
     more = extra or {}
     context = _price_context(more)
+    price = partial(calc_price, price_context=context) if context else calc_price
     try:
-        priced = calc_price(
+        priced = price(
             PricedUsage(**_counts(usage, more.get("usage"))),
             model,
             provider_id=known,
             genai_request_timestamp=at,
-            price_context=context,
         )
     except (LookupError, TypeError, ValueError):
         # TypeError: a price list of before these details were known.

@@ -44,7 +44,7 @@ class UnknownApi:
         return ModelRequest(
             operation=semconv.OP_CHAT,
             provider=provider_of(host, host),
-            model=text(wire.get("model")),
+            model=text(wire.get("model")) or None,
             stream=wire.get("stream") is True,
         )
 
@@ -53,8 +53,8 @@ class UnknownApi:
         read = read_body(body, content_type)
         wire = object_of(read.value)
         return ModelResponse(
-            id=text(wire.get("id")),
-            model=text(wire.get("model")),
+            id=text(wire.get("id")) or None,
+            model=text(wire.get("model")) or None,
             error=wire.get("error") or None,
         )
 

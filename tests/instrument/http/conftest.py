@@ -135,6 +135,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._chunk(piece)
         self.wfile.write(b"0\r\n\r\n")
 
+    def _done(self, body: bytes) -> None:
+        """Events that end as OpenAI's do; the body's own end never comes."""
+        self._begin_chunks(Content_Type="text/event-stream")
+        self._chunk(b'data: {"a": 1}\n\n')
+        self._chunk(b"data: [DONE]\n\n")
+        self.server.owner.closed.wait(20)
+
     def _broken(self, body: bytes) -> None:
         self._begin_chunks()
         for piece in PIECES[:2]:

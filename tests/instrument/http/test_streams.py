@@ -1,0 +1,333 @@
+"""Streams that end otherwise than read to the end by who opened them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import threading
+
+import aiohttp
+import httpx2
+import pytest
+import requests
+import urllib3
+
+
+def _open_httpx(url):
+    client = httpx2.Client()
+    response = client.send(client.build_request("GET", url), stream=True)
+    return response.iter_raw(), client.close
+
+
+def _open_requests(url):
+    response = requests.get(url, stream=True, timeout=20)
+    return response.iter_content(None), response.close
+
+
+def _open_urllib3(url):
+    pool = urllib3.PoolManager()
+    response = pool.request("GET", url, preload_content=False)
+    return response.stream(), pool.clear
+
+
+@pytest.mark.parametrize("open_stream", [_open_httpx, _open_requests, _open_urllib3])
+def test_read_in_another_thread(server, recording, replaying, samples, open_stream):
+    """A stream that is opened here and read by another thread is complete there."""
+    url = server.url("/stream")
+    server.permits.release(4)
+
+    live = _read_in_thread(open_stream, url)
+    answering = replaying()
+    again = _read_in_thread(open_stream, url)
+
+    assert b"".join(live) == b"".join(samples.pieces)
+    assert again == live
+    assert recording.only[1].ended == "complete"
+    assert len(answering.closed) == 1
+
+
+def _read_in_thread(open_stream, url):
+    got = []
+    pieces, close = open_stream(url)
+    # A thread starts with an empty context: nothing of the opener's is there.
+    thread = threading.Thread(target=lambda: got.extend(pieces))
+    thread.start()
+    thread.join(20)
+    close()
+    return got
+
+
+async def test_httpx_read_in_another_task(server, recording, replaying, samples):
+    """The same for a response that is handed to another task."""
+    url = server.url("/stream")
+    server.permits.release(4)
+
+    async def opened_here_read_there():
+        async with httpx2.AsyncClient() as client:
+            asked = client.build_request("GET", url)
+            response = await client.send(asked, stream=True)
+            reading = asyncio.create_task(
+                _all(response.aiter_raw()), context=contextvars.Context()
+            )
+            return await reading
+
+    live = await opened_here_read_there()
+    replaying()
+
+    assert await opened_here_read_there() == live
+    assert b"".join(live) == b"".join(samples.pieces)
+    assert recording.only[1].ended == "complete"
+
+
+async def test_aiohttp_read_in_another_task(server, recording, replaying, samples):
+    """The same for aiohttp."""
+    url = server.url("/stream")
+    server.permits.release(4)
+
+    async def opened_here_read_there():
+        async with aiohttp.ClientSession() as session:
+            response = await session.get(url)
+            reading = asyncio.create_task(
+                _all(response.content.iter_any()), context=contextvars.Context()
+            )
+            return await reading
+
+    live = await opened_here_read_there()
+    replaying()
+
+    assert await opened_here_read_there() == live
+    assert b"".join(live) == b"".join(samples.pieces)
+    assert recording.only[1].ended == "complete"
+
+
+async def _all(pieces):
+    return [piece async for piece in pieces]
+
+
+async def test_generator_finalised_elsewhere(server, recording, samples):
+    """A generator over a stream may be closed in another context than it ran in."""
+    server.permits.release()
+    client = httpx2.AsyncClient()
+
+    async def lines():
+        async with client.stream("GET", server.url("/stream")) as response:
+            async for piece in response.aiter_raw():
+                yield piece
+
+    generator = lines()
+    first = await anext(generator)
+    await asyncio.create_task(generator.aclose(), context=contextvars.Context())
+    await client.aclose()
+
+    assert first == samples.pieces[0]
+    assert recording.only[1].ended == "abandoned"
+
+
+async def test_cancelled_while_reading(
+    async_client, server, recording, replaying, samples
+):
+    """A reader that is cancelled while it waits is answered by waiting likewise."""
+    url = server.url("/stream")
+    server.permits.release()
+
+    live = await _cancelled_after_first(async_client, url)
+    _, outcome = recording.only
+    answering = replaying()
+    again = await _cancelled_after_first(async_client, url)
+
+    assert live == again == [samples.pieces[0]]
+    assert outcome.ended == "abandoned"
+    assert outcome.error.type_name.endswith("CancelledError")
+    assert answering.closed == [outcome]
+
+
+async def _cancelled_after_first(client, url):
+    got, first = [], asyncio.Event()
+
+    def on_piece(piece):
+        got.append(piece)
+        first.set()
+
+    task = asyncio.create_task(client.astream(url, on_piece))
+    await first.wait()
+    # The reader is in its next wait once the loop has turned.
+    for _ in range(3):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return got
+
+
+async def test_cancelled_before_the_response(
+    async_client, server, recording, replaying
+):
+    """A request cancelled before its answer came is not answered at once either."""
+    url = server.url("/hang")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await async_client.afetch("GET", url)
+    _, outcome = recording.only
+    answering = replaying()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await async_client.afetch("GET", url)
+
+    assert (outcome.ended, outcome.response) == ("abandoned", None)
+    assert answering.closed == [outcome]
+
+
+def test_forgotten_response(server, recording):
+    """A response that nobody reads or closes is abandoned when it is collected."""
+    pool = urllib3.PoolManager()
+    response = pool.request("GET", server.url("/big"), preload_content=False)
+    assert recording.pairs == []
+
+    del response
+    gc.collect()
+
+    assert recording.only[1].ended == "abandoned"
+    pool.clear()
+
+
+def test_last_event_is_the_end(server, recording):
+    """An SDK that stops at OpenAI's last event, not at the body's end, has read all."""
+    with httpx2.Client() as client, client.stream("GET", server.url("/done")) as answer:
+        for line in answer.iter_lines():
+            if line == "data: [DONE]":
+                break
+
+    assert recording.only[1].ended == "complete"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda response: list(response.iter_lines()),
+        lambda response: list(response.iter_content(7)),
+        lambda response: list(response.iter_content(None)),
+        lambda response: [response.raw.read(9), response.raw.read(), b""],
+        lambda response: list(iter(lambda: response.raw.read1(11), b"")),
+        lambda response: list(response.raw.stream(5)),
+        lambda response: list(response.raw),
+        lambda response: response.text.splitlines(),
+    ],
+    ids=["lines", "sized", "any", "read", "read1", "stream", "iter", "text"],
+)
+@pytest.mark.parametrize("path", ["/stream", "/plain"])
+def test_ways_to_read_requests(server, recording, replaying, read, path):
+    """Each way to read a response of requests gives the same live and answered."""
+    url = server.url(path)
+    server.permits.release(4)
+
+    with requests.get(url, stream=True, timeout=20) as response:
+        live = read(response)
+    replaying()
+    with requests.get(url, stream=True, timeout=20) as response:
+        again = read(response)
+
+    assert live
+    assert again == live
+
+
+async def _pieces(response):
+    return [piece async for piece in response.content.iter_any()]
+
+
+async def _chunks(response):
+    return [piece async for piece in response.content.iter_chunks()]
+
+
+async def _sized(response):
+    return [piece async for piece in response.content.iter_chunked(6)]
+
+
+async def _lines(response):
+    return [line async for line in response.content]
+
+
+async def _line_by_line(response):
+    got = []
+    while not response.content.at_eof():
+        got.append(await response.content.readline())
+    return [line for line in got if line]
+
+
+async def _exactly(response):
+    return [await response.content.readexactly(5), await response.content.read()]
+
+
+async def _whole(response):
+    return [await response.read(), await response.text()]
+
+
+_ALL_WAYS = [_pieces, _chunks, _sized, _lines, _line_by_line, _exactly, _whole]
+
+
+@pytest.mark.parametrize(
+    ("path", "read"),
+    [
+        *((p, r) for p in ("/stream", "/plain", "/gzip-stream") for r in _ALL_WAYS),
+        *(("/big", read) for read in (_pieces, _chunks, _exactly)),
+    ],
+)
+async def test_ways_to_read_aiohttp(server, recording, replaying, path, read):
+    """Each way to read a response of aiohttp gives the same live and answered."""
+    url = server.url(path)
+    server.permits.release(4)
+
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        live = await read(response)
+    replaying()
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        again = await read(response)
+
+    assert live
+    assert again == live
+
+
+async def test_aiohttp_read_again_after_a_timeout(
+    server, recording, replaying, samples
+):
+    """A wait that timed out does not end an aiohttp stream; it may be read on."""
+    url = server.url("/stream")
+    got = []
+
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await response.content.readany()
+        server.permits.release(4)
+        async for piece in response.content.iter_any():
+            got.append(piece)  # noqa: PERF401
+
+    assert b"".join(got) == b"".join(samples.pieces)
+    assert recording.only[1].ended == "complete"
+
+
+async def test_aiohttp_release_wakes_a_waiting_reader(server, recording):
+    """Closing a response ends the wait of a task that reads it."""
+    async with aiohttp.ClientSession() as session:
+        response = await session.get(server.url("/stream"))
+        reader = asyncio.create_task(response.content.readany())
+        await asyncio.sleep(0)
+        response.close()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await reader
+
+    assert recording.only[1].ended in {"abandoned", "failed"}
+
+
+def test_short_body_of_requests(server, recording, replaying):
+    """A body shorter than its length fails as it did."""
+    url = server.url("/short")
+
+    with pytest.raises(requests.RequestException) as live:
+        requests.get(url, timeout=20)
+    replaying()
+    with pytest.raises(requests.RequestException) as again:
+        requests.get(url, timeout=20)
+
+    assert type(again.value) is type(live.value)

@@ -1,0 +1,246 @@
+"""Two runs aligned step by step."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_agent_replay.model.call import Call, Outcome, RecordedException
+from otel_agent_replay.model.messages import Message, ModelResponse, Usage
+from otel_agent_replay.model.payload import Chunk, HttpRequest, HttpResponse, dump_json
+from otel_agent_replay.model.run import Run
+from otel_agent_replay.model.step import Step
+from otel_agent_replay.replay.compare import compare
+
+
+def tool(name, inputs=None, value=None, **outcome):
+    call = Call(kind="tool", name=name, inputs=inputs or {})
+    return {"call": call, "outcome": Outcome(value=value, **outcome)}
+
+
+def chat(sent, answer, *, host="api.test", cost=None):
+    body = dump_json({"messages": sent}).encode()
+    url = f"https://{host}/v1/chat"
+    call = Call(
+        kind="model",
+        name=f"POST {host}/v1/chat",
+        request=HttpRequest(method="POST", url=url, body=body),
+    )
+    message = Message(role="assistant", parts=({"type": "text", "content": answer},))
+    wire = HttpResponse(status=200, chunks=(Chunk(data=answer.encode()),))
+    return {
+        "call": call,
+        "outcome": Outcome(response=wire),
+        "response": ModelResponse(
+            id=f"id of {answer}",
+            messages=(message,),
+            usage=Usage(input_tokens=10, output_tokens=len(answer)),
+        ),
+        "cost_usd": cost,
+    }
+
+
+def run(*steps, run_id="r", **fields):
+    built = tuple(
+        Step(
+            index=n,
+            span_id=f"{n}",
+            **{"start_ns": n * 10, "end_ns": n * 10 + 5, **each},
+        )
+        for n, each in enumerate(steps)
+    )
+    return Run(run_id=run_id, trace_id="t", steps=built, **fields)
+
+
+def sides(comparison):
+    return [
+        (row.a and row.a.index, row.b and row.b.index, [f.path for f in row.fields])
+        for row in comparison.rows
+    ]
+
+
+def test_a_run_is_the_same_as_itself():
+    """Equal steps are aligned and nothing differs."""
+    one = run(tool("a"), chat(["hi"], "ho"), tool("a"))
+
+    found = compare(one, replace(one, run_id="other"))
+
+    assert found.same
+    assert (found.a, found.b) == ("r", "other")
+    assert sides(found) == [(0, 0, []), (1, 1, []), (2, 2, [])]
+
+
+def test_times_ids_and_chunks_make_no_difference():
+    """What differs between any two executions does not count."""
+    step = chat(["hi"], "ho")
+    wire = HttpResponse(status=200, chunks=(Chunk(data=b"h"), Chunk(data=b"o")))
+    other = {
+        **step,
+        "outcome": Outcome(response=wire, served_from="x"),
+        "response": replace(step["response"], id="new"),
+        "start_ns": 900,
+    }
+
+    assert compare(run(step), run(other)).same
+
+
+def test_steps_that_only_one_run_has_stand_where_they_came():
+    """Rows follow the order of both runs."""
+    a = run(tool("x"), tool("only a"), tool("y"))
+    b = run(tool("first"), tool("x"), tool("y"), tool("only b"))
+
+    found = compare(a, b)
+
+    assert sides(found) == [
+        (None, 0, []),
+        (0, 1, []),
+        (1, None, []),
+        (2, 2, []),
+        (None, 3, []),
+    ]
+    assert found.first_divergence == 0
+
+
+def test_changed_arguments_and_outcomes_are_told_by_field():
+    """Steps of one name that ask for something else are paired and compared."""
+    a = run(tool("same"), tool("search", {"q": "x", "n": 1}, [1, 2]))
+    b = run(tool("same"), tool("search", {"q": "y", "n": 1}, [1, 3]))
+
+    found = compare(a, b)
+
+    assert sides(found)[1] == (1, 1, ["arguments.q", "outcome.value[1]"])
+    assert found.first_divergence == 1
+
+
+def test_a_changed_message_is_told_by_its_place():
+    """Model requests are compared as the JSON that was sent."""
+    found = compare(
+        run(chat([{"content": "a"}], "ho")),
+        run(chat([{"content": "b"}], "ha")),
+    )
+
+    assert [field.path for field in found.rows[0].fields] == [
+        "arguments.messages[0].content",
+        "outcome.messages[0].parts[0].content",
+    ]
+
+
+def test_another_host_is_a_difference():
+    """The same request to somewhere else is aligned, and said to differ."""
+    found = compare(run(chat(["hi"], "ho")), run(chat(["hi"], "ho", host="b.test")))
+
+    assert sides(found) == [(0, 0, ["host"])]
+
+
+def test_an_error_in_place_of_a_value():
+    """A call that fails now differs in its outcome."""
+    error = RecordedException(type_name="builtins:ValueError", message="no")
+
+    found = compare(run(tool("t", value=1)), run(tool("t", error=error)))
+
+    paths = {field.path for field in found.rows[0].fields}
+    assert paths == {"outcome.value", "outcome.error"}
+
+
+def test_binary_bodies_that_differ_are_never_the_same():
+    """Calls whose keys differ show a difference, also where no JSON shows it."""
+
+    def upload(data):
+        request = HttpRequest(method="PUT", url="https://h/f", body=data)
+        return {
+            "call": Call(kind="http", name="PUT h/f", request=request),
+            "outcome": Outcome(),
+        }
+
+    found = compare(run(upload(b"\xff1")), run(upload(b"\xfe1")))
+
+    assert not found.same
+    assert found.rows[0].fields
+
+
+def test_steps_in_another_order_are_told():
+    """Sequential steps that changed places are paired and said to have moved."""
+    found = compare(run(tool("a"), tool("b")), run(tool("b"), tool("a")))
+
+    assert not found.same
+    assert len(found.rows) == 2
+    moved = [row.fields for row in found.rows if row.fields]
+    assert [field.path for (field,) in moved] == ["index"]
+
+
+def test_steps_side_by_side_have_no_order():
+    """Parallel calls that began in another order are no difference."""
+    slow = {"start_ns": 0, "end_ns": 1_000}
+    a = run({**tool("a"), **slow}, {**tool("b"), **slow})
+    b = run(tool("b"), tool("a"))
+
+    assert compare(a, b).same
+    assert compare(b, a).same
+
+
+def test_answer_input_and_figures():
+    """Both runs' numbers stand side by side; None where a run has none."""
+    a = run(chat(["hi"], "ho", cost=0.5), outcome=Outcome(value={"n": 1}), end_ns=70)
+    b = run(tool("t"), outcome=Outcome(value={"n": 2}), input={"q": 1})
+
+    found = compare(a, b)
+
+    assert [field.path for field in found.answer] == ["n"]
+    assert found.input
+    assert (found.cost_usd.a, found.cost_usd.b) == (0.5, None)
+    assert (found.input_tokens.a, found.input_tokens.b) == (10, None)
+    assert (found.duration_ns.a, found.duration_ns.b) == (70, 0)
+
+
+def test_a_run_that_failed_answers_otherwise_than_one_that_returned_nothing():
+    """No answer and an exception are not the same."""
+    error = RecordedException(type_name="builtins:ValueError", message="no")
+
+    assert compare(run(), run(outcome=Outcome(error=error))).answer
+
+
+steps = st.lists(
+    st.builds(
+        tool,
+        st.sampled_from("abc"),
+        st.sampled_from([{}, {"n": 1}, {"n": 2}]),
+        st.sampled_from([None, 1]),
+    ),
+    max_size=8,
+)
+
+
+@given(steps, steps)
+def test_every_step_has_exactly_one_row(one, two):
+    """Nothing is left out or told twice; only equal runs are the same."""
+    a, b = run(*one), run(*two)
+
+    found = compare(a, b)
+
+    left = [row.a.index for row in found.rows if row.a]
+    right = [row.b.index for row in found.rows if row.b]
+    assert left == list(range(len(one)))
+    assert sorted(right) == list(range(len(two)))
+    assert found.same is ([s["call"] for s in one] == [s["call"] for s in two]) & (
+        [s["outcome"] for s in one] == [s["outcome"] for s in two]
+    )
+
+
+def test_four_hundred_steps_are_compared_in_a_moment():
+    """A long loop of equal calls does not take the square of its length in time."""
+    history = [{"role": "user", "content": f"{n} " + "x" * 50} for n in range(200)]
+    turns = [
+        each
+        for n in range(200)
+        for each in (chat(history[: n + 1], f"{n}"), tool("t", {}, n))
+    ]
+    a, b = run(*turns), run(*turns[1:])
+    start = time.perf_counter()
+
+    found = compare(a, b)
+
+    assert time.perf_counter() - start < 5
+    assert len(found.rows) == 400
