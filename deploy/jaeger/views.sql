@@ -115,8 +115,7 @@ SELECT
     CAST([], 'Array(String)') AS `scope_complex_attributes.value`,
     CAST([], 'Array(String)') AS `scope_str_attributes.key`,
     CAST([], 'Array(String)') AS `scope_str_attributes.value`
-FROM agent_replay.otel_traces
-LIMIT 1 BY TraceId, SpanId;
+FROM agent_replay.otel_traces;
 
 CREATE OR REPLACE VIEW jaeger.services AS
 SELECT DISTINCT CAST(ServiceName, 'String') AS name FROM agent_replay.otel_traces;

@@ -11,6 +11,7 @@ import atexit
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -34,12 +35,13 @@ def start() -> None:
     configure()
     if os.environ.get(CHECKED_IN):
         _check_in(f"process {os.getpid()}")
-        atexit.register(_check_in_runs)
+        atexit.register(_check_out)
 
 
-def _check_in_runs() -> None:
+def _check_out() -> None:
     for run_id in run_ids():
         _check_in(f"run {run_id}")
+    _check_in(f"ended {os.getpid()}")
 
 
 def _check_in(words: str) -> None:

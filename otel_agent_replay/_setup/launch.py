@@ -47,11 +47,13 @@ class Finished:
     Attributes:
         exit_code: As a shell would show it: 128 + n after signal n.
         processes: Ids of the processes that were being recorded or replayed.
-        run_ids: The runs they began, as far as they lived to say so.
+        ended: Those of them that lived to say what they did.
+        run_ids: The runs that these began.
     """
 
     exit_code: int
     processes: tuple[int, ...]
+    ended: tuple[int, ...]
     run_ids: tuple[str, ...]
 
 
@@ -82,6 +84,7 @@ def launch(
     return Finished(
         exit_code=exit_code,
         processes=tuple(int(what) for word, what in words if word == "process"),
+        ended=tuple(int(what) for word, what in words if word == "ended"),
         run_ids=tuple(dict.fromkeys(what for word, what in words if word == "run")),
     )
 
@@ -194,7 +197,7 @@ def _in_foreground() -> bool:
 
 
 def _words(check_in: Path) -> list[tuple[str, str]]:
-    """Return what the processes said: `process PID` and `run ID`, a line each."""
+    """Return what the processes said: `process PID`, `run ID`, `ended PID`."""
     try:
         lines = check_in.read_text(encoding="utf-8").splitlines()
     except OSError:

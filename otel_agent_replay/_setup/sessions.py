@@ -267,12 +267,12 @@ def _make(
         None,
         store_url=spec.record,
         redactor=redactor,
-        origin=handover.origin() if handover else _origin(run, spec),
+        origin=handover.origin() if handover else _origin(run, plan, spec),
     )
     return _Open(spec=spec, parts=parts, replayer=replayer)
 
 
-def _origin(run: Run, spec: SessionSpec) -> RunOrigin:
+def _origin(run: Run, plan: Plan, spec: SessionSpec) -> RunOrigin:
     if spec.mode != "resume":
         return RunOrigin(
             parent=ParentRun(run_id=run.run_id, relation=spec.mode, step=spec.at),
@@ -286,6 +286,7 @@ def _origin(run: Run, spec: SessionSpec) -> RunOrigin:
             is_remote=True,
             trace_flags=TraceFlags(TraceFlags.SAMPLED),
         ),
+        superseded=tuple(s.span_id for s in run.steps if s.index not in plan.shared),
     )
 
 

@@ -34,6 +34,7 @@ class RunStore:
     def runs(  # noqa: PLR0913 - one keyword a filter
         self,
         *,
+        run_id: str | None = None,
         agent: str | None = None,
         status: RunStatus | None = None,
         run_class: RunClass | None = None,
@@ -48,11 +49,13 @@ class RunStore:
     ) -> list[RunSummary]:
         """Return the runs that fit every filter given, newest first.
 
-        `user` and `text` are redacted as the store's contents are, so that a secret
-        or an address finds its pseudonym. Times are Unix nanoseconds.
+        `run_id` may be a prefix. `user` and `text` are redacted as the store's
+        contents are, so that a secret or an address finds its pseudonym. Times are
+        Unix nanoseconds.
         """
         return self._spans.runs(
             RunFilter(
+                run_id_prefix=run_id,
                 agent=agent,
                 status=status,
                 run_class=run_class,

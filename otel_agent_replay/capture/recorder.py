@@ -308,6 +308,8 @@ class Recorder:
             }
         found[semconv.RUN_STATUS] = status
         found[semconv.RUN_CLASS] = self._defaults.run_class or status
+        if self._origin.superseded:
+            found[semconv.RUN_SUPERSEDED] = ",".join(self._origin.superseded)
         parent = self._origin.parent
         if parent is not None:
             found[semconv.RUN_PARENT_ID] = parent.run_id

@@ -57,12 +57,14 @@ class RunOrigin:
             that started this one.
         inherited: Whether this process is a child inside the run.
         parent: The run it was forked or replayed from.
+        superseded: Span ids of steps that this part of the run makes again.
     """
 
     run_id: str | None = None
     parent_span: SpanContext | None = None
     inherited: bool = False
     parent: ParentRun | None = None
+    superseded: tuple[str, ...] = ()
 
 
 class RunState:

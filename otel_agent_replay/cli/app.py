@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from typing import Final, cast
 
@@ -103,6 +104,8 @@ def run() -> None:
         if reconfigure is not None:
             # Data may hold what the terminal's encoding has no sign for.
             reconfigure(errors="backslashreplace")
+    # It logs what its exceptions say too.
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
     try:
         cli.main(prog_name="agent-replay")
     except KeyboardInterrupt:

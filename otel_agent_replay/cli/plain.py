@@ -22,7 +22,7 @@ def clean(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """Return the same on one line."""
-    return _BREAKS.sub(" ", clean(text)).strip()
+    return _BREAKS.sub(" ", clean(text).rstrip())
 
 
 def _visible(character: str) -> str:

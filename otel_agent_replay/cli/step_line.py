@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from otel_agent_replay import semconv
 from otel_agent_replay.cli.wording import short, short_json
 from otel_agent_replay.model.messages import Message, Part
-from otel_agent_replay.model.payload import JsonObject, JsonValue
+from otel_agent_replay.model.payload import JsonValue
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 
@@ -96,7 +94,7 @@ def _object(value: JsonValue) -> JsonValue:
     return value if isinstance(value, dict) else {"": value} if value else {}
 
 
-def marks(step: Step, gaps: Sequence[str] = ()) -> str:
+def marks(step: Step, *, gap: bool = False) -> str:
     """Return what a reader should look at, in words."""
     found = [
         ("error", step.outcome.error is not None or _refused(step)),
@@ -106,7 +104,7 @@ def marks(step: Step, gaps: Sequence[str] = ()) -> str:
         ("served", step.outcome.served_from is not None),
         (f"dropped: {step.dropped}", step.dropped is not None),
         (step.fidelity, step.fidelity == "inferred"),
-        ("gap", bool(gaps)),
+        ("gap", gap),
     ]
     return ", ".join(word for word, holds in found if holds)
 
@@ -114,9 +112,3 @@ def marks(step: Step, gaps: Sequence[str] = ()) -> str:
 def _refused(step: Step) -> bool:
     response = step.outcome.response
     return response is not None and response.status >= _HTTP_ERROR
-
-
-def call_id(attributes: JsonObject) -> str | None:
-    """Return the id that the model gave a tool call."""
-    value = attributes.get(semconv.TOOL_CALL_ID)
-    return value if isinstance(value, str) else None

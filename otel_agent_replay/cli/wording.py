@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,7 +21,6 @@ __all__ = [
 NOTHING: Final = "-"
 _ID: Final = 8
 _SECOND: Final = 1_000_000_000
-_SMALL_AMOUNT: Final = 0.01
 _LONG: Final = 120.0
 
 
@@ -40,12 +40,12 @@ def duration(nanoseconds: float | None) -> str:
 
 
 def money(dollars: float | None) -> str:
-    """Return US dollars; small amounts with two digits that say something."""
+    """Return US dollars: cents, or the first two digits of what is less."""
     if dollars is None:
         return NOTHING
-    if dollars == 0 or dollars >= _SMALL_AMOUNT:
+    if dollars == 0 or dollars >= 1:
         return f"${dollars:.2f}"
-    return f"${dollars:.2g}" if dollars >= 1e-4 else f"${dollars:.7f}"  # noqa: PLR2004
+    return f"${dollars:.{1 - math.floor(math.log10(abs(dollars)))}f}"
 
 
 def when(nanoseconds: int) -> str:

@@ -36,7 +36,7 @@ _CHAIN: Final[tuple[Callable[[SpanRecord], SpanRecord], ...]] = (
 def normalise(span: SpanRecord) -> SpanRecord:
     """Return a span in the normal form; attributes are only ever added.
 
-    Idempotent. A span of no known convention comes back as it is.
+    Never raises. A span of no known convention comes back as it is.
     """
     for each in _CHAIN:
         span = each(span)

@@ -26,7 +26,6 @@ __all__ = [
     "Additions",
     "chat_message",
     "completed",
-    "json_like",
     "messages_text",
     "numbered",
     "renamed",
@@ -48,15 +47,6 @@ def completed(span: SpanRecord, additions: Additions) -> SpanRecord:
 def renamed(attributes: Attributes, names: Mapping[str, str]) -> dict[str, str]:
     """Return the attributes that have a newer name, under it."""
     return {new: attributes[old] for old, new in names.items() if old in attributes}
-
-
-def json_like(content: str) -> JsonValue:
-    """Return the object, list or quoted string a text is, else the text itself.
-
-    A number stays text: whether `5` was one is not known.
-    """
-    value = json_or_none(content)
-    return value if isinstance(value, dict | list | str) else content
 
 
 def messages_text(messages: list[Message]) -> str | None:
@@ -126,7 +116,9 @@ def _calls(wire: JsonObject) -> list[JsonObject]:
 
 
 def _result(content: JsonValue) -> JsonValue:
-    return json_like(content) if isinstance(content, str) else content
+    """Return a tool's result as the value its text is; numbers stay text."""
+    value = json_or_none(content) if isinstance(content, str) else None
+    return value if isinstance(value, dict | list | str) else content
 
 
 def _holds_results(content: JsonValue) -> bool:

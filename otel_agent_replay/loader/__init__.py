@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from operator import methodcaller
 
 from otel_agent_replay import semconv
@@ -55,7 +56,11 @@ def load(
     drafts = distinct(_drafts(chosen, roots, describe), by_id)
     everywhere = placed(drafts, by_id, (root.span_id for root in roots))
     kept, places = without_served(drafts, everywhere)
-    steps = with_results(in_order(kept, places))
+    again = facts.superseded(roots)
+    steps = tuple(
+        replace(step, superseded=True) if step.span_id in again else step
+        for step in with_results(in_order(kept, places))
+    )
     return _run(run_id, chosen, roots, drafts, (steps, everywhere))
 
 

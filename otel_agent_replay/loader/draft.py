@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final, TypeAlias, get_args
 
 from otel_agent_replay import semconv
@@ -25,6 +26,7 @@ __all__ = ["Describe", "Described", "Draft", "draft", "number"]
 Described: TypeAlias = tuple[ModelRequest | None, ModelResponse | None]
 Describe: TypeAlias = Callable[[Call, Outcome], Described]
 
+_LONGEST: Final = 19
 _KINDS: Final[dict[str, Kind]] = {kind: kind for kind in get_args(Kind)}
 
 
@@ -69,7 +71,8 @@ def draft(span: SpanRecord, describe: Describe) -> Draft | None:
 def number(attributes: Attributes, name: str) -> int | None:
     """Return a whole number that is not negative, None for anything else."""
     text = attributes.get(name, "")
-    return int(text) if text.isdecimal() and text.isascii() else None
+    short = len(text) < _LONGEST and text.isascii()
+    return int(text) if short and text.isdecimal() else None
 
 
 def _own(span: SpanRecord, describe: Describe) -> Draft:
@@ -115,9 +118,10 @@ def _described(
 
 def _price(values: Attributes) -> float | None:
     try:
-        return float(values[semconv.STEP_COST])
+        cost = float(values[semconv.STEP_COST])
     except (KeyError, ValueError):
         return None
+    return cost if isfinite(cost) else None
 
 
 def _foreign(kind: Kind, span: SpanRecord) -> Draft:

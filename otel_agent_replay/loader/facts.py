@@ -26,6 +26,7 @@ __all__ = [
     "policy",
     "run_class",
     "run_status",
+    "superseded",
     "tags",
     "told",
 ]
@@ -124,3 +125,9 @@ def input_and_outcome(roots: list[SpanRecord]) -> tuple[JsonValue, Outcome]:
 def _messages(root: SpanRecord, *, asked: bool) -> JsonValue:
     name = semconv.INPUT_MESSAGES if asked else semconv.OUTPUT_MESSAGES
     return json_or_none(root.attributes.get(name, ""))
+
+
+def superseded(roots: list[SpanRecord]) -> frozenset[str]:
+    """Return the ids of steps that a resume of the run made again."""
+    texts = [root.attributes.get(semconv.RUN_SUPERSEDED, "") for root in roots]
+    return frozenset(name for text in texts for name in text.split(",") if name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from otel_agent_replay import semconv
-from otel_agent_replay.dialects.values import json_like
 from otel_agent_replay.instrument.providers.json_access import (
     count,
     json_or_none,
@@ -13,7 +12,7 @@ from otel_agent_replay.instrument.providers.json_access import (
     sequence,
 )
 from otel_agent_replay.model.call import Call, Kind, Outcome, RecordedException
-from otel_agent_replay.model.encoding import MISSING, CallReading
+from otel_agent_replay.model.encoding import MISSING, CallReading, parse_payload
 from otel_agent_replay.model.messages import (
     Message,
     ModelRequest,
@@ -84,7 +83,7 @@ def read_semantic(kind: Kind, span: SpanRecord) -> CallReading:
     values = span.attributes
     asked, answered = _CONTENT[kind]
     name = next((values[n] for n in _NAMES[kind] if n in values), span.name)
-    value = json_like(values[answered]) if answered in values else None
+    value = _value(values[answered]) if answered in values else None
     error = read_error(span)
     outcome = Outcome(value=None if error else value, error=error)
     lost = kind == "tool" and (asked not in values or (value is None and not error))
@@ -98,8 +97,20 @@ def read_semantic(kind: Kind, span: SpanRecord) -> CallReading:
     return CallReading(call, outcome, "semantic", MISSING if lost else None)
 
 
+def _value(content: str) -> JsonValue:
+    """Return the object, list or quoted string a text is, else the text itself.
+
+    A number stays text: whether `5` was one is not known.
+    """
+    try:
+        value = parse_payload(content)
+    except (ValueError, RecursionError):
+        return content
+    return value if isinstance(value, dict | list | str) else content
+
+
 def _inputs(content: str) -> JsonObject:
-    value = json_like(content)
+    value = _value(content)
     return value if isinstance(value, dict) else {"input": value}
 
 

@@ -58,7 +58,7 @@ def checkpoint_after(
     agent_version: str | None,
 ) -> Checkpoint:
     """Return what is known after a step of a run whose steps are given in order."""
-    past = steps[: step.index + 1]
+    past = tuple(s for s in steps[: step.index + 1] if not s.superseded)
     spoken = next((each for each in reversed(past) if _converses(each)), None)
     request = spoken.request if spoken else None
     messages, continues = _conversation(spoken, past) if spoken else ((), None)
@@ -78,14 +78,17 @@ def checkpoint_after(
             else {}
         ),
         state=next(
-            (
-                each.call.inputs.get("state")
-                for each in reversed(past)
-                if each.call.kind == "checkpoint" and each.call.inputs
-            ),
+            (_state(each) for each in reversed(past) if each.call.kind == "checkpoint"),
             None,
         ),
     )
+
+
+def _state(step: Step) -> JsonValue:
+    """Return the state to go on with: a fork may have changed the one given."""
+    if step.outcome.value is not None:
+        return step.outcome.value
+    return (step.call.inputs or {}).get("state")
 
 
 def _converses(step: Step) -> bool:
@@ -135,15 +138,19 @@ def _answer(spoken: Step, past: tuple[Step, ...]) -> tuple[Message, ...]:
         return response.messages[:1] if response else ()
     fetched = (
         each.response.messages[:1]
-        for each in reversed(past[spoken.index + 1 :])
+        for each in reversed(_after(spoken, past))
         if each.response and each.response.messages and each.response.id == response.id
     )
     return next(fetched, ()) if response.id else ()
 
 
+def _after(spoken: Step, past: tuple[Step, ...]) -> list[Step]:
+    return [each for each in past if each.index > spoken.index]
+
+
 def _results_since(spoken: Step, past: tuple[Step, ...]) -> tuple[Message, ...]:
     """Return the results of the tools that the answer asked for, in its order."""
-    free = [each for each in past[spoken.index + 1 :] if each.call.kind == "tool"]
+    free = [each for each in _after(spoken, past) if each.call.kind == "tool"]
     found: list[Message] = []
     for part in _tool_calls(_answer(spoken, past)):
         step = _best(part, free)

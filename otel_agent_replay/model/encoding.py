@@ -43,6 +43,7 @@ __all__ = [
     "EventValue",
     "PayloadEvent",
     "call_events",
+    "parse_payload",
     "read_call",
 ]
 
@@ -61,6 +62,7 @@ DAMAGED: Final = "damaged"
 """`dropped` of a call whose payload event does not read as one."""
 
 _BASE64: Final = "base64"
+_MAX_DEPTH: Final = 256
 _ENDED: Final[dict[str, Ended]] = {
     "complete": "complete",
     "abandoned": "abandoned",
@@ -269,13 +271,39 @@ def _outcome(event: EventRecord, served_from: str | None) -> Outcome:
     answered = semconv.HTTP_RESPONSE_STATUS_CODE in values
     items = _optional(values, semconv.CALL_ITEMS, _list)
     return Outcome(
-        value=_optional(values, _result_key(event.name), parse_json),
+        value=_optional(values, _result_key(event.name), parse_payload),
         items=None if items is None else tuple(items),
         response=_response(values) if answered else None,
         error=_optional(values, semconv.CALL_ERROR, _error),
         ended=_ended(values.get(semconv.CALL_ENDED, "complete")),
         served_from=served_from,
     )
+
+
+def parse_payload(text: str) -> JsonValue:
+    """Return the JSON value of a payload text.
+
+    Raises:
+        ValueError: It is no JSON, or nested deeper than any that capture writes;
+            walking it could then end in a RecursionError anywhere.
+    """
+    value = parse_json(text)
+    if text.count("[") + text.count("{") > _MAX_DEPTH and _is_deep(value):
+        raise ValueError(_MAX_DEPTH)
+    return value
+
+
+def _is_deep(value: JsonValue) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        inner: list[JsonValue] = []
+        for each in level:
+            if isinstance(each, dict):
+                inner.extend(each.values())
+            elif isinstance(each, list):
+                inner.extend(each)
+        level = inner
+    return bool(level)
 
 
 def _optional(values: Attributes, key: str, read: Callable[[str], _T]) -> _T | None:
@@ -360,7 +388,7 @@ def _boundary(value: JsonValue) -> tuple[int, int]:
 
 
 def _error(text: str) -> RecordedException:
-    match parse_json(text):
+    match parse_payload(text):
         case {"type": str(name), "message": str(message), **rest}:
             args, trace = rest.get("args"), rest.get("stacktrace")
             return RecordedException(
@@ -380,14 +408,14 @@ def _ended(text: str) -> Ended:
 
 
 def _object(text: str) -> JsonObject:
-    value = parse_json(text)
+    value = parse_payload(text)
     if not isinstance(value, dict):
         raise ValueError(text)  # noqa: TRY004 - a damaged text, not a wrong argument
     return value
 
 
 def _list(text: str) -> list[JsonValue]:
-    value = parse_json(text)
+    value = parse_payload(text)
     if not isinstance(value, list):
         raise ValueError(text)  # noqa: TRY004 - a damaged text, not a wrong argument
     return value

@@ -28,6 +28,8 @@ class Step:
         start_ns, end_ns: Unix nanoseconds.
         request, response: The provider codec's reading; model steps only.
         cost_usd: US dollars; None where the price is not known.
+        superseded: Whether a resume made this call again: kept to be seen, never used
+            to answer.
         dropped: Why its payload is missing (`redaction`, `unserialisable`, …).
     """
 
@@ -45,6 +47,7 @@ class Step:
     response: ModelResponse | None = None
     cost_usd: float | None = None
     dropped: str | None = None
+    superseded: bool = False
 
     @property
     def duration_ns(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias
@@ -46,6 +48,9 @@ Gather: TypeAlias = Callable[[int, str, str | None, Place], bool]
 
 _PASSES: Final = 8
 _ARGUMENTS: Final = frozenset({"arguments", "input", "args"})
+_BYTES: Final = {"$type": "bytes"}
+"""How `model.natives` marks what was bytes; their Base64 stands under `_BASE64`."""
+_BASE64: Final = "base64"
 _BLOB: Final = re.compile(r"(?:data:[\w.+/;=-]{0,128},)?[A-Za-z0-9+/_-]+={0,3}\s?")
 _LEAST_BLOB: Final = 1024
 _LEAST_NUMBER: Final = 1000
@@ -204,6 +209,17 @@ class Documents:
             return None
         return self._pseudonyms.number(kind, text)
 
+    def base64_edits(self, text: str) -> Edits:
+        """Return the edits of Base64 whose bytes are a text; others stay."""
+        try:
+            inside = base64.b64decode(text, validate=True).decode()
+        except (ValueError, binascii.Error):
+            return ()
+        new = self.text(inside)
+        if new == inside:
+            return ()
+        return (Edit(0, len(text), base64.b64encode(new.encode()).decode()),)
+
     def _placed_kind(self, place: Place) -> str | None:
         for rule in self._placed:
             if rule.at(place.path) or rule.takes(place.tool, place.path):
@@ -262,6 +278,13 @@ class Walk:
                 self.changes[self._leaf] = edits
             self._leaf += 1
             name = key
+            if (
+                key == _BASE64
+                and isinstance(item, str)
+                and _BYTES.items() <= value.items()
+            ):
+                self._bytes(item)
+                continue
             if called is not None and key in _ARGUMENTS:
                 at = Place((), called, (*lane, key))
             else:
@@ -269,6 +292,12 @@ class Walk:
                 # `{"name": "password", "value": …}` names its value.
                 name = called if called is not None and key == "value" else key
             self.visit(item, name, at)
+
+    def _bytes(self, text: str) -> None:
+        edits = self._documents.base64_edits(text)
+        if edits:
+            self.changes[self._leaf] = edits
+        self._leaf += 1
 
     def _list(self, value: list[JsonValue], key: str | None, place: Place) -> None:
         flag: str | None = None

@@ -215,14 +215,14 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
     pattern_rule(
         "uk-nino",
         "nino",
-        r"(?<![\w-])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?P<g> ?)\d\d(?P=g)\d\d(?P=g)"
+        r"[A-CEGHJ-PR-TW-Z](?<![\w-].)[A-CEGHJ-NPR-TW-Z](?P<g> ?)\d\d(?P=g)\d\d(?P=g)"
         r"\d\d(?P=g)[A-D](?![\w-])",
         Gate(("000000", "00 00 00"), "digits"),
     ),
     pattern_rule(
         "iban",
         "iban",
-        r"(?<![\w-])[A-Z]{2}\d\d(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)"
+        r"[A-Z](?<![\w-].)[A-Z]\d\d(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)"
         r"(?![\w-])",
         Gate(("00000000", "0000 0000"), "digits"),
         _is_iban,

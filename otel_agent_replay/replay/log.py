@@ -27,6 +27,7 @@ class SessionLog:
         divergences: Differences found while it ran.
         notes: What else a reader should know.
         stopped: Whether the agent was stopped.
+        state_changed: Whether a fork's change of the state took effect.
     """
 
     asked: set[int] = field(default_factory=set)
@@ -36,6 +37,7 @@ class SessionLog:
     divergences: list[Divergence] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stopped: bool = False
+    state_changed: bool = False
 
     def add(self, other: SessionLog) -> None:
         """Add what a child process saw."""
@@ -46,6 +48,7 @@ class SessionLog:
         self.divergences += other.divergences
         self.notes += other.notes
         self.stopped |= other.stopped
+        self.state_changed |= other.state_changed
 
 
 def dump_log(log: SessionLog) -> str:
@@ -58,6 +61,7 @@ def dump_log(log: SessionLog) -> str:
         "divergences": [asdict(each) for each in log.divergences],
         "notes": log.notes,
         "stopped": log.stopped,
+        "state_changed": log.state_changed,
     }
     return dump_json(cast("JsonValue", value))
 
@@ -82,6 +86,7 @@ def load_log(text: str) -> SessionLog:
         ],
         notes=value["notes"],
         stopped=value["stopped"],
+        state_changed=value["state_changed"],
     )
 
 
@@ -99,7 +104,9 @@ def report_of(run: Run, plan: Plan, log: SessionLog) -> ReplayReport:
         and step.index not in log.asked
         and step.index not in covered
     )
-    missing = () if log.stopped else _missing(run, unused)
+    missing: tuple[Divergence, ...] = ()
+    if not log.stopped:
+        missing = (*_missing(run, unused), *_state_unchanged(plan, log))
     return ReplayReport(
         run_id=run.run_id,
         served=tuple(sorted(log.served)),
@@ -109,6 +116,17 @@ def report_of(run: Run, plan: Plan, log: SessionLog) -> ReplayReport:
         divergences=(*log.divergences, *missing),
         notes=tuple(log.notes),
     )
+
+
+def _state_unchanged(plan: Plan, log: SessionLog) -> tuple[Divergence, ...]:
+    """Return that a fork's change of the state found no checkpoint to act on."""
+    if not plan.changes.state or log.state_changed:
+        return ()
+    fields = tuple(
+        FieldDifference(path=f"state.{path}", expected=value, in_actual=False)
+        for path, value in plan.changes.state.items()
+    )
+    return (Divergence(kind="missing", name="checkpoint", fields=fields),)
 
 
 def _missing(run: Run, unused: tuple[int, ...]) -> tuple[Divergence, ...]:

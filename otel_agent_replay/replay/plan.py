@@ -95,16 +95,17 @@ def plan_of(
         StepNotFoundError: The run has no step `at`.
         ConfigurationError: The changes do not fit the fork step.
     """
-    shared = frozenset(range(len(run.steps)))
+    used = [step.index for step in run.steps if not step.superseded]
+    shared = frozenset(used)
     if mode == "resume":
-        shared = frozenset(range(_finished(run)))
+        shared = frozenset(i for i in used if i < _finished(run))
         if run.status != "interrupted":
             allow_writes = frozenset({"*"})
     if mode == "fork":
         if at is None:
             raise ConfigurationError("at", "a fork needs the step to fork after")
         _check(run.step(at), changes or Changes())
-        shared = frozenset(range(at + 1))
+        shared = frozenset(i for i in used if i <= at)
     return Plan(
         mode=mode,
         shared=shared,

@@ -97,7 +97,6 @@ class Replayer:
         self._stubs = Stubs(run)
         self._lock = threading.Lock()
         self._begun = False
-        self._state_changed = not plan.changes.state
         self.log = SessionLog()
 
     # --- the interceptor -------------------------------------------------------
@@ -194,28 +193,42 @@ class Replayer:
             return Outcome(value=changes.result)  # type: ignore[arg-type]
         return step.outcome
 
-    def _checkpoint(self, opened: OpenCall, call: Call, step: Step | None) -> Outcome:
-        """Compare the state, or give back the changed one; it is never served."""
+    def _checkpoint(
+        self,
+        opened: OpenCall,
+        call: Call,
+        step: Step | None,
+    ) -> Outcome | None:
+        """Compare the state, or give back the changed one.
+
+        A checkpoint of the live part passes: the recorder behind has to see it.
+        """
+        opened.notes[self] = _Place(step=step.index if step else None)
+        shared = step if step is not None and step.index in self._plan.shared else None
+        if shared is not None:
+            self.log.served.add(shared.index)
+            self._compare_state(call, shared)
         state = (opened.call.inputs or {}).get("state")
-        index = step.index if step else None
-        opened.notes[self] = _Place(step=index)
-        shared = step is not None and step.index in self._plan.shared
-        if step is not None and shared:
-            self.log.served.add(step.index)
-            fields = differences(step.call.inputs, call.inputs)
-            if fields:
-                divergence = Divergence(
+        change = self._plan.changes.state and not self.log.state_changed
+        if change and self._past_fork(step):
+            self.log.state_changed = True
+            state = changed_state(state, self._plan.changes.state)
+        elif shared is None:
+            return None
+        return Outcome(value=state, served_from=shared.span_id if shared else None)
+
+    def _compare_state(self, call: Call, step: Step) -> None:
+        fields = differences(step.call.inputs, call.inputs)
+        if fields:
+            self._diverge(
+                Divergence(
                     kind="changed",
                     name=call.name,
-                    step=index,
+                    step=step.index,
                     fields=fields,
-                )
-                self._diverge(divergence, fatal=False)
-        if not self._state_changed and self._past_fork(step):
-            self._state_changed = True
-            state = changed_state(state, self._plan.changes.state)
-        served = step.span_id if step is not None and shared else None
-        return Outcome(value=state, served_from=served)
+                ),
+                fatal=False,
+            )
 
     def _past_fork(self, step: Step | None) -> bool:
         at = self._plan.at
@@ -267,7 +280,7 @@ class Replayer:
         """
         opened.notes[self] = _Place(live=True, covered=covered or call.kind == "tool")
         if call.kind == "checkpoint":
-            return self._checkpoint_after(opened, call)
+            return self._checkpoint(opened, call, None)
         names = frozenset(filter(None, (call.name, host_of(call))))
         write = call.effect == "write" and call.kind != "model"
         if write and not covered and not self._plan.may_write(names):
@@ -278,9 +291,6 @@ class Replayer:
         if call.kind == "model" and self._plan.changes.rewrites_requests:
             return self._tools.rewrite(opened.call)
         return None
-
-    def _checkpoint_after(self, opened: OpenCall, call: Call) -> Outcome:
-        return self._checkpoint(opened, call, None)
 
     def _compare_end(self, now: Outcome) -> None:
         then = self._run.outcome

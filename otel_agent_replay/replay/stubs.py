@@ -28,6 +28,8 @@ class Stubs:
         )
         self._by_parent: defaultdict[int | None, list[Step]] = defaultdict(list)
         for step in run.steps:
+            if step.superseded:
+                continue
             self._queues[step.parent, self._key(step.call)].append(step)
             self._by_parent[step.parent].append(step)
 

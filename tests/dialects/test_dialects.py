@@ -551,10 +551,10 @@ VALUES = st.sampled_from(
     ),
 )
 def test_whatever_a_span_holds_it_is_read_without_error(attributes, events):
-    """Damaged and odd values are left; nothing given is lost; twice is as once."""
+    """Damaged and odd values are left, and nothing that was given is lost."""
     before = span(attributes, events)
 
     after = normalise(before)
 
     assert attributes.items() <= after.attributes.items()
-    assert normalise(after) == after
+    assert after.events == before.events

@@ -30,5 +30,5 @@ def test_a_newer_store_is_refused():
     """The error says both versions and what to do."""
     known = migrations("sqlite")
 
-    with pytest.raises(StoreSchemaError, match="version 99.*Upgrade"):
+    with pytest.raises(StoreSchemaError, match=r"version 99.*Upgrade"):
         pending("u", 99, known)

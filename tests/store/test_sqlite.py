@@ -63,12 +63,13 @@ def test_a_fork_uses_its_own_connection(tmp_path: Path):
     store.write([root_span("before")])
     child = os.fork()
     if child == 0:
+        status = 1
         try:
             store.write([root_span("child")])
             store.close()
-            os._exit(0)
-        except BaseException:
-            os._exit(1)
+            status = 0
+        finally:
+            os._exit(status)
     store.write([root_span("parent")])
     _, status = os.waitpid(child, 0)
 

@@ -18,6 +18,7 @@ from otel_agent_replay.cli.found import (
 )
 from otel_agent_replay.cli.options import json_option, store_option
 from otel_agent_replay.cli.plain import clean_line
+from otel_agent_replay.cli.run_page import STATUS_STYLES
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import Column, Screen, print_json, text
 from otel_agent_replay.cli.wording import count, duration, money, short_id, when
@@ -29,7 +30,6 @@ __all__ = ["command"]
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO: Final = re.compile(r"(\d+)([smhdw])")
 _SECOND: Final = 1_000_000_000
-_STYLES: Final = {"success": "green", "failed": "red", "interrupted": "yellow"}
 _COLUMNS: Final = (
     Column("RUN"),
     Column("AGENT", wide=True),
@@ -92,10 +92,10 @@ _MOMENT: Final = _Moment()
 @click.option("--user", metavar="USER", help="Runs for this user.")
 @click.option("--tag", metavar="WORD", help="Runs with this tag.")
 @click.option("--text", metavar="TEXT", help="Runs that say this anywhere.")
-@click.option("--since", "since_ns", type=_MOMENT, metavar="TIME", help="Not older.")
-@click.option("--until", "until_ns", type=_MOMENT, metavar="TIME", help="Older.")
-@click.option("--min-cost", "min_cost_usd", type=float, metavar="USD", help="Cost.")
-@click.option("--max-cost", "max_cost_usd", type=float, metavar="USD", help="Cost.")
+@click.option("--since", "since_ns", type=_MOMENT, metavar="TIME", help="Begun at this time or later.")
+@click.option("--until", "until_ns", type=_MOMENT, metavar="TIME", help="Begun before.")
+@click.option("--min-cost", "min_cost_usd", type=float, metavar="USD", help="Cost this or more.")
+@click.option("--max-cost", "max_cost_usd", type=float, metavar="USD", help="Cost this or less.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -134,7 +134,7 @@ def _row(run: RunSummary) -> list[Text]:
     return [
         text(short_id(run.run_id), "cyan"),
         text(agent),
-        text(run.status, _STYLES.get(run.status, "")),
+        text(run.status, STATUS_STYLES.get(run.status, "")),
         text(run.run_class),
         text(when(run.start_ns)),
         text(duration(run.end_ns - run.start_ns)),

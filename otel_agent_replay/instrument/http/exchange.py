@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 from typing import Final
 from urllib.parse import urlsplit
 
+from opentelemetry import context
+
 from otel_agent_replay import intercept, semconv
 from otel_agent_replay.instrument.http.settings import HttpSettings
 from otel_agent_replay.model.call import Call, Effect, Kind
@@ -100,10 +102,11 @@ def plan_for(method: str, url: str, settings: HttpSettings) -> Plan | None:
     """Return how to see an exchange, or None to let it pass untouched.
 
     It passes while nothing is on the seam, inside the exchange that already stands
-    for it (one client may run on another), to telemetry's own endpoints, and where
-    the lists of hosts say so. Never raises.
+    for it (one client may run on another), when it is telemetry's own (by endpoint,
+    or as OpenTelemetry marks what its exporters do), and where the lists of hosts
+    say so. Never raises.
     """
-    if not intercept.active() or _inside_exchange():
+    if not intercept.active() or _inside_exchange() or _is_telemetry():
         return None
     route = _route(method, url)
     if route is None or f"{route.host}:{route.port}" in settings.own_endpoints:
@@ -156,6 +159,10 @@ def resent_headers(call: Call, asked: Call) -> Headers:
 def _inside_exchange() -> bool:
     current = intercept.current()
     return current is not None and current.call.kind in _LEAVES
+
+
+def _is_telemetry() -> bool:
+    return bool(context.get_value(context._SUPPRESS_INSTRUMENTATION_KEY))  # noqa: SLF001
 
 
 def _route(method: str, url: str) -> _Route | None:

@@ -21,14 +21,6 @@ __all__ = ["RecordedBody", "StreamRecorder", "rebuilt", "unanswered", "until_can
 
 _NO_BODY: Final = frozenset({204, 304})
 _SSE_END: Final = b"data: [DONE]"
-_CLOSING: Final = "Recording the end of a request"
-
-
-def _close(opened: OpenCall, outcome: Outcome, settings: HttpSettings) -> None:
-    try:
-        opened.close(outcome)
-    except Exception as error:  # noqa: BLE001 - the caller's response must not suffer
-        settings.on_failure(_CLOSING, error)
 
 
 class StreamRecorder:
@@ -104,8 +96,12 @@ class StreamRecorder:
         self._end(Outcome(ended="abandoned"))
 
     def _end(self, outcome: Outcome) -> None:
+        try:
+            self._opened.close(outcome)
+        except Exception as error:  # noqa: BLE001 - the caller's response must not suffer
+            self._settings.on_failure("Recording the end of a request", error)
+        # The response may live long; what it brought has been handed over.
         self._chunks = []
-        _close(self._opened, outcome, self._settings)
 
     def _response(self) -> HttpResponse | None:
         if self._head is None:

@@ -88,11 +88,16 @@ class AnthropicMessages:
     """`POST …/v1/messages`."""
 
     api: str = "anthropic.messages"
+    operation: str = semconv.OP_CHAT
 
     def matches(self, method: str, url: SplitResult) -> bool:
         """Return whether this is a message; batches and token counts are not."""
         found = _PATH.search(url.path) or _VERTEX.search(url.path)
         return method.upper() == "POST" and found is not None
+
+    def provider(self, host: str | None) -> str:
+        """Return who answers at a host; `anthropic` where that is not known."""
+        return provider_of(host, "anthropic")
 
     def request(self, body: bytes, url: str) -> ModelRequest:
         """Return the reading of a request; the new messages only if in a thread."""
@@ -102,8 +107,8 @@ class AnthropicMessages:
         if kept := rest(thread, {"type", "previous_message_id"}):
             parameters[f"{semconv.REQUEST_PREFIX}thread"] = kept
         return ModelRequest(
-            operation=semconv.OP_CHAT,
-            provider=provider_of(split.hostname, "anthropic"),
+            operation=self.operation,
+            provider=self.provider(split.hostname),
             model=text(wire.get("model")) or model_in_path(split.path, _VERTEX),
             system=tuple(read_blocks(wire.get("system"))),
             messages=tuple(map(_read_message, sequence(wire.get("messages")))),
@@ -230,6 +235,7 @@ def _write(response: ModelResponse) -> JsonObject:
     reason = (
         finish.wire_word(response, 0, finish.ANTHROPIC) if response.messages else None
     )
+    failure: JsonObject = {} if response.error is None else {"error": response.error}
     return {
         "stop_sequence": None,
         **{k: v for k, v in message.extra.items() if k != "choice"},
@@ -240,6 +246,7 @@ def _write(response: ModelResponse) -> JsonObject:
         "content": list(write_blocks(message.parts)),
         "stop_reason": reason,
         "usage": _write_usage(response),
+        **failure,
     }
 
 

@@ -100,6 +100,7 @@ def rendered_events(wire: JsonObject, *, complete: bool) -> Iterator[bytes]:
     """
     usage = object_of(wire.get("usage"))
     opening: JsonObject = {**wire, "content": [], "stop_reason": None}
+    error = opening.pop("error", None)
     opening["stop_sequence"] = None
     if complete:
         opening["usage"] = {**rest(usage, _START_USAGE), "output_tokens": 0}
@@ -111,6 +112,8 @@ def rendered_events(wire: JsonObject, *, complete: bool) -> Iterator[bytes]:
         for delta in deltas:
             yield _event({"type": "content_block_delta", **where, "delta": delta})
         yield _event({"type": "content_block_stop", **where})
+    if error is not None:
+        yield _event({"type": "error", "error": error})
     if complete:
         ending: JsonObject = {
             "stop_reason": wire.get("stop_reason"),

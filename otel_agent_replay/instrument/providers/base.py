@@ -37,8 +37,17 @@ class ProviderCodec(Protocol):
         """The API's name, such as `openai.chat`."""
         ...
 
+    @property
+    def operation(self) -> str:
+        """The GenAI operation of its calls; `request` may say it more exactly."""
+        ...
+
     def matches(self, method: str, url: SplitResult) -> bool:
         """Return whether a request is one of this API, by method and URL alone."""
+        ...
+
+    def provider(self, host: str | None) -> str:
+        """Return the GenAI provider name of a host."""
         ...
 
     def request(self, body: bytes, url: str) -> ModelRequest:

@@ -65,20 +65,24 @@ def wire_word(
 ) -> str | None:
     """Return the finish reason of a choice in the words of a provider's table.
 
-    A word of another provider is translated through the convention's. A complete
-    answer without a reason gets the one that its parts imply.
+    A word of another provider is translated through the convention's, which the
+    message has: `STOP` and `completed` do not tell of calls. A complete answer
+    without a reason gets the one that its parts imply.
     """
     message = response.messages[position]
     reasons: Sequence[str] = response.finish_reasons
-    word = reasons[position] if position < len(reasons) else None
+    word = reasons[position] if position < len(reasons) else ""
     if word in table:
         return word
-    word = word or message.finish_reason or _implied(message, response)
-    if not word:
+    wanted = (
+        message.finish_reason or _ANY.get(word, word) or _implied(message, response)
+    )
+    if not wanted:
         return None
-    wanted = _ANY.get(word, word)
+    if table is GEMINI and wanted == "tool_call":
+        wanted = "stop"
     same = (own for own, meaning in table.items() if meaning == wanted)
-    return next(same, "STOP" if table is GEMINI and wanted == "tool_call" else word)
+    return next(same, word or wanted)
 
 
 def _implied(message: Message, response: ModelResponse) -> str | None:

@@ -79,18 +79,23 @@ class GeminiGenerateContent:
     """`POST …/models/{model}:generateContent` and `:streamGenerateContent`."""
 
     api: str = "gemini.generate_content"
+    operation: str = semconv.OP_GENERATE_CONTENT
 
     def matches(self, method: str, url: SplitResult) -> bool:
         """Return whether this generates content."""
         return method.upper() == "POST" and _PATH.search(url.path) is not None
+
+    def provider(self, host: str | None) -> str:
+        """Return who answers at a host; `gcp.gen_ai` where that is not known."""
+        return provider_of(host, "gcp.gen_ai")
 
     def request(self, body: bytes, url: str) -> ModelRequest:
         """Return the reading of a request; the model is in the URL."""
         wire, split = _spelled(object_of(json_or_none(body))), urlsplit(url)
         system = read_contents(wire.get("systemInstruction"))
         return ModelRequest(
-            operation=semconv.OP_GENERATE_CONTENT,
-            provider=provider_of(split.hostname, "gcp.gen_ai"),
+            operation=self.operation,
+            provider=self.provider(split.hostname),
             model=model_in_path(split.path, _PLACE),
             system=tuple(part for message in system for part in message.parts),
             messages=read_contents(wire.get("contents")),
@@ -127,7 +132,7 @@ class GeminiGenerateContent:
     def render_response(self, response: ModelResponse, *, stream: bool) -> RenderedBody:
         """Return an answer, or its events as `alt=sse` asks for them."""
         wire = write_answer(response)
-        if not stream or "error" in wire:
+        if not stream or ("candidates" not in wire and "error" in wire):
             return RenderedBody(JSON, (dump_json(wire).encode(),))
         chunks = tuple(_chunks(wire, complete=response.complete))
         return RenderedBody(EVENT_STREAM, chunks)
@@ -152,7 +157,7 @@ _LAST: Final = frozenset({"usageMetadata", "promptFeedback"})
 
 def _chunks(wire: JsonObject, *, complete: bool) -> Iterator[bytes]:
     """Yield one event a part, then one with the reasons and the usage."""
-    head = rest(wire, {"candidates", *_LAST})
+    head = rest(wire, {"candidates", "error", *_LAST})
     candidates = objects_of(wire.get("candidates"))
     for candidate in candidates:
         content = object_of(candidate.get("content"))
@@ -160,6 +165,8 @@ def _chunks(wire: JsonObject, *, complete: bool) -> Iterator[bytes]:
             said: JsonObject = {"content": {**content, "parts": [part]}}
             said["index"] = candidate["index"]
             yield render_event({**head, "candidates": [said]})
+    if "error" in wire:
+        yield render_event({"error": wire["error"]})
     if complete:
         last = [rest(each, {"content"}) for each in candidates]
         feet = {key: wire[key] for key in _LAST if key in wire}

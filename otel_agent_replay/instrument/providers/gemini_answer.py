@@ -157,12 +157,14 @@ def _total(first: int | None, second: int | None) -> int | None:
 
 def write_answer(response: ModelResponse) -> JsonObject:
     """Return the answer in its plain form."""
-    if response.error is not None and not response.messages:
-        return {"error": response.error}
+    failure: JsonObject = {} if response.error is None else {"error": response.error}
+    if failure and not response.messages:
+        return failure
     extra = {key: value for key, value in response.extra.items() if key != "usage"}
     places = range(len(response.messages))
     wire: JsonObject = {
         **extra,
+        **failure,
         "candidates": [_write_candidate(response, place) for place in places],
         "modelVersion": response.model,
         "responseId": response.id,

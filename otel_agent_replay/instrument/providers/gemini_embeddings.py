@@ -52,10 +52,15 @@ class GeminiEmbeddings:
     """`POST …/models/{model}:embedContent`. Vectors are left to the recorded bytes."""
 
     api: str = "gemini.embeddings"
+    operation: str = semconv.OP_EMBEDDINGS
 
     def matches(self, method: str, url: SplitResult) -> bool:
         """Return whether this asks for embeddings."""
         return method.upper() == "POST" and _PATH.search(url.path) is not None
+
+    def provider(self, host: str | None) -> str:
+        """Return who answers at a host; `gcp.gen_ai` where that is not known."""
+        return provider_of(host, "gcp.gen_ai")
 
     def request(self, body: bytes, url: str) -> ModelRequest:
         """Return the reading of a request; each content is a message.
@@ -65,8 +70,8 @@ class GeminiEmbeddings:
         wire, split = camel(object_of(json_or_none(body))), urlsplit(url)
         requests = [camel(each) for each in objects_of(wire.get("requests"))] or [wire]
         return ModelRequest(
-            operation=semconv.OP_EMBEDDINGS,
-            provider=provider_of(split.hostname, "gcp.gen_ai"),
+            operation=self.operation,
+            provider=self.provider(split.hostname),
             model=model_in_path(split.path, _PATH),
             messages=tuple(
                 message

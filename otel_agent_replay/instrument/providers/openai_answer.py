@@ -129,11 +129,13 @@ def envelope(
     choices: list[JsonObject],
 ) -> JsonObject:
     """Return the body around the choices, with SDKs' required keys."""
-    if response.error is not None:
-        return {"error": response.error}
+    failure: JsonObject = {} if response.error is None else {"error": response.error}
+    if failure and not response.messages:
+        return failure
     extra = {key: value for key, value in response.extra.items() if key != "usage"}
     wire: JsonObject = {
         **extra,
+        **failure,
         "id": response.id or "",
         "object": kind,
         "created": 0,

@@ -59,10 +59,15 @@ class OpenAIChat:
     """`POST …/chat/completions`."""
 
     api: str = "openai.chat"
+    operation: str = semconv.OP_CHAT
 
     def matches(self, method: str, url: SplitResult) -> bool:
         """Return whether this is a chat completion."""
         return method.upper() == "POST" and url.path.endswith("/chat/completions")
+
+    def provider(self, host: str | None) -> str:
+        """Return who answers at a host; `openai` where that is not known."""
+        return provider_of(host, "openai")
 
     def request(self, body: bytes, url: str) -> ModelRequest:
         """Return the reading of a request."""
@@ -72,8 +77,8 @@ class OpenAIChat:
             *map(function_tool, objects_of(wire.get("functions"))),
         ]
         return ModelRequest(
-            operation=semconv.OP_CHAT,
-            provider=provider_of(split.hostname, "openai"),
+            operation=self.operation,
+            provider=self.provider(split.hostname),
             model=text(wire.get("model")) or model_in_path(split.path, DEPLOYMENT),
             messages=tuple(map(read_message, sequence(wire.get("messages")))),
             tools=tuple(tools),
@@ -110,7 +115,7 @@ class OpenAIChat:
         """Return a completion, or its chunks."""
         choices = [_write_choice(response, n) for n in range(len(response.messages))]
         wire = envelope(response, "chat.completion", choices)
-        if not stream or response.error is not None:
+        if not stream or (not response.messages and response.error is not None):
             return RenderedBody(JSON, (dump_json(wire).encode(),))
         chunks = tuple(rendered_chunks(wire, complete=response.complete))
         return RenderedBody(EVENT_STREAM, chunks)

@@ -84,13 +84,15 @@ def _said_parts(wire: JsonObject) -> list[Part]:
 def _reasoning_parts(wire: JsonObject) -> list[Part]:
     """Return reasoning text that compatible servers put beside `content`.
 
-    Some say it under both names; it is taken once.
+    Some say the same under both names; it is taken once.
     """
-    key = next((key for key in _REASONING_KEYS if wire.get(key)), None)
-    if key is None:
-        return []
-    extra: JsonObject = {} if key == _REASONING_KEYS[0] else {"wire_key": key}
-    return [reasoning_part(wire[key], extra)]
+    said = {key: wire[key] for key in _REASONING_KEYS if wire.get(key)}
+    if len(said) > 1 and wire["reasoning"] == wire["reasoning_content"]:
+        del said["reasoning"]
+    return [
+        reasoning_part(value, {} if key == _REASONING_KEYS[0] else {"wire_key": key})
+        for key, value in said.items()
+    ]
 
 
 def content_parts(content: JsonValue) -> list[Part]:

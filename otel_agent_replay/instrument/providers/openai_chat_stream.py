@@ -17,7 +17,7 @@ from otel_agent_replay.instrument.providers.json_access import (
 from otel_agent_replay.instrument.providers.sse import render_event
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 
-__all__ = ["NOISE", "assembled", "rendered_chunks"]
+__all__ = ["NOISE", "assembled", "rendered_chunks", "rendered_end"]
 
 NOISE: Final = frozenset({"obfuscation", "p"})
 """Padding that hides the length of tokens."""
@@ -176,7 +176,7 @@ def rendered_chunks(wire: JsonObject, *, complete: bool) -> Iterator[bytes]:
 
     Without `complete` the stream breaks off before finish reasons and usage.
     """
-    head = rest(wire, {"choices", "usage", "object"})
+    head = rest(wire, {"choices", "usage", "object", "error"})
     head |= {"object": "chat.completion.chunk", "created": wire.get("created") or 0}
     for choice in objects_of(wire.get("choices")):
         for delta in _deltas(object_of(choice.get("message"))):
@@ -188,8 +188,20 @@ def rendered_chunks(wire: JsonObject, *, complete: bool) -> Iterator[bytes]:
         else:
             last.pop("finish_reason", None)
         yield render_event({**head, "choices": [last]})
+    yield from rendered_end(wire, head, complete=complete)
+
+
+def rendered_end(
+    wire: JsonObject,
+    head: JsonObject,
+    *,
+    complete: bool,
+) -> Iterator[bytes]:
+    """Yield what comes after the choices: usage, an error, the end mark."""
     if wire.get("usage"):
         yield render_event({**head, "choices": [], "usage": wire["usage"]})
+    if "error" in wire:
+        yield render_event({"error": wire["error"]})
     if complete:
         yield render_event("[DONE]")
 

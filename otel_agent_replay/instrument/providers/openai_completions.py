@@ -26,6 +26,7 @@ from otel_agent_replay.instrument.providers.openai_answer import (
     envelope,
     read_answer,
 )
+from otel_agent_replay.instrument.providers.openai_chat_stream import rendered_end
 from otel_agent_replay.instrument.providers.parameters import (
     ParameterTable,
     read_parameters,
@@ -60,18 +61,23 @@ class OpenAICompletions:
     """`POST …/v1/completions`."""
 
     api: str = "openai.completions"
+    operation: str = semconv.OP_TEXT_COMPLETION
 
     def matches(self, method: str, url: SplitResult) -> bool:
         """Return whether this is a completion."""
         return method.upper() == "POST" and _PATH.search(url.path) is not None
+
+    def provider(self, host: str | None) -> str:
+        """Return who answers at a host; `openai` where that is not known."""
+        return provider_of(host, "openai")
 
     def request(self, body: bytes, url: str) -> ModelRequest:
         """Return the reading of a request; each prompt is a part."""
         wire, split = object_of(json_or_none(body)), urlsplit(url)
         parts = input_parts(wire.get("prompt"))
         return ModelRequest(
-            operation=semconv.OP_TEXT_COMPLETION,
-            provider=provider_of(split.hostname, "openai"),
+            operation=self.operation,
+            provider=self.provider(split.hostname),
             model=text(wire.get("model")) or model_in_path(split.path, DEPLOYMENT),
             messages=(Message(role="user", parts=tuple(parts)),) if parts else (),
             parameters=read_parameters(wire, _TABLE),
@@ -107,7 +113,7 @@ class OpenAICompletions:
         """Return a completion, or its chunks; only texts can be said."""
         choices = [_write_choice(response, n) for n in range(len(response.messages))]
         wire = envelope(response, "text_completion", choices)
-        if not stream or response.error is not None:
+        if not stream or (not response.messages and response.error is not None):
             return RenderedBody(JSON, (dump_json(wire).encode(),))
         chunks = tuple(_chunks(wire, complete=response.complete))
         return RenderedBody(EVENT_STREAM, chunks)
@@ -148,7 +154,7 @@ def _write_choice(response: ModelResponse, position: int) -> JsonObject:
 
 
 def _chunks(wire: JsonObject, *, complete: bool) -> Iterator[bytes]:
-    head = rest(wire, {"choices", "usage"})
+    head = rest(wire, {"choices", "usage", "error"})
     for choice in objects_of(wire["choices"]):
         said = {**choice, "finish_reason": None}
         yield render_event({**head, "choices": [said]})
@@ -156,7 +162,4 @@ def _chunks(wire: JsonObject, *, complete: bool) -> Iterator[bytes]:
             last = {"index": choice["index"], "text": "", "logprobs": None}
             last["finish_reason"] = choice["finish_reason"]
             yield render_event({**head, "choices": [last]})
-    if wire.get("usage"):
-        yield render_event({**head, "choices": [], "usage": wire["usage"]})
-    if complete:
-        yield render_event("[DONE]")
+    yield from rendered_end(wire, head, complete=complete)

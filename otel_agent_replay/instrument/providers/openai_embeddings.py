@@ -51,18 +51,23 @@ class OpenAIEmbeddings:
     """`POST …/v1/embeddings`. Vectors are left to the recorded bytes."""
 
     api: str = "openai.embeddings"
+    operation: str = semconv.OP_EMBEDDINGS
 
     def matches(self, method: str, url: SplitResult) -> bool:
         """Return whether this asks for embeddings."""
         return method.upper() == "POST" and _PATH.search(url.path) is not None
+
+    def provider(self, host: str | None) -> str:
+        """Return who answers at a host; `openai` where that is not known."""
+        return provider_of(host, "openai")
 
     def request(self, body: bytes, url: str) -> ModelRequest:
         """Return the reading of a request; each input is a part."""
         wire, split = object_of(json_or_none(body)), urlsplit(url)
         parts = input_parts(wire.get("input"))
         return ModelRequest(
-            operation=semconv.OP_EMBEDDINGS,
-            provider=provider_of(split.hostname, "openai"),
+            operation=self.operation,
+            provider=self.provider(split.hostname),
             model=text(wire.get("model")) or model_in_path(split.path, DEPLOYMENT),
             messages=(Message(role="user", parts=tuple(parts)),) if parts else (),
             parameters=read_parameters(wire, _TABLE),

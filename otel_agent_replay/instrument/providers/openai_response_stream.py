@@ -9,6 +9,7 @@ from otel_agent_replay.instrument.providers.json_access import (
     count,
     object_of,
     objects_of,
+    rest,
     scalar_text,
     text,
 )
@@ -61,7 +62,7 @@ def assembled(events: list[JsonObject]) -> tuple[JsonObject, bool]:
             wire |= object_of(event["response"])
             ended = ended or kind in _FINAL
         elif kind == "error":
-            wire["error"] = object_of(event.get("error")) or event
+            wire["error"] = event.get("error") or rest(event, {"sequence_number"})
         else:
             _take_piece(items, kind, event)
     if items and not wire.get("output"):
@@ -99,13 +100,15 @@ def rendered_events(wire: JsonObject, *, complete: bool) -> Iterator[bytes]:
     """
     output = objects_of(wire.get("output"))
     opening: JsonObject = {**wire, "output": [], "status": "in_progress"}
-    opening |= {"usage": None, "incomplete_details": None}
+    opening |= {"usage": None, "incomplete_details": None, "error": None}
     events: list[JsonObject] = [
         {"type": "response.created", "response": opening},
         {"type": "response.in_progress", "response": opening},
     ]
     for index, item in enumerate(output):
         events += _item_events(item, index)
+    if not complete and wire.get("error"):
+        events.append(_failure(wire["error"]))
     if complete:
         status = text(wire.get("status")) or "completed"
         kind = f"response.{status}"
@@ -115,6 +118,12 @@ def rendered_events(wire: JsonObject, *, complete: bool) -> Iterator[bytes]:
         yield render_event(
             {**event, "sequence_number": number}, name=str(event["type"])
         )
+
+
+def _failure(error: JsonValue) -> JsonObject:
+    """Return the event of an error, which may be that event itself."""
+    said = object_of(error)
+    return said if said.get("type") == "error" else {"type": "error", "error": error}
 
 
 def _item_events(item: JsonObject, index: int) -> list[JsonObject]:

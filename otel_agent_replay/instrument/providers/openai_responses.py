@@ -133,23 +133,28 @@ class OpenAIResponses:
     """`POST …/v1/responses`, and the `GET` of a stored response."""
 
     api: str = "openai.responses"
+    operation: str = semconv.OP_CHAT
 
     def matches(self, method: str, url: SplitResult) -> bool:
         """Return whether this makes or fetches a response."""
         pattern = {"POST": _CREATE, "GET": _FETCH}.get(method.upper())
         return pattern is not None and pattern.search(url.path) is not None
 
+    def provider(self, host: str | None) -> str:
+        """Return who answers at a host; `openai` where that is not known."""
+        return provider_of(host, "openai")
+
     def request(self, body: bytes, url: str) -> ModelRequest:
         """Return the reading of a request; new items only if it names a previous one."""
         wire, split = object_of(json_or_none(body)), urlsplit(url)
-        provider = provider_of(split.hostname, "openai")
+        provider = self.provider(split.hostname)
         if _FETCH.search(split.path):
             streamed = "true" in parse_qs(split.query).get("stream", [])
             return ModelRequest(
                 operation=semconv.OP_FETCH_RESPONSE, provider=provider, stream=streamed
             )
         return ModelRequest(
-            operation=semconv.OP_CHAT,
+            operation=self.operation,
             provider=provider,
             model=text(wire.get("model")) or model_in_path(split.path, DEPLOYMENT),
             system=tuple(_instructions(wire.get("instructions"))),
@@ -204,7 +209,7 @@ class OpenAIResponses:
 
     def render_response(self, response: ModelResponse, *, stream: bool) -> RenderedBody:
         """Return a response, or its events."""
-        if response.error is not None and response.status is None:
+        if response.error is not None and not (response.messages or response.status):
             failure = dump_json({"error": response.error}).encode()
             return RenderedBody(JSON, (failure,))
         wire = _write(response)

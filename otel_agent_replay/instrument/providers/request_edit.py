@@ -31,11 +31,11 @@ def edited(
     parameters: Parameters | None,
 ) -> bytes:
     """Return a request's bytes with changes; unchanged if it is no JSON object."""
-    wire = json_or_none(original)
     try:
-        content = original.decode()
+        content = original.decode("utf-8-sig")
     except UnicodeDecodeError:
         return original
+    wire = json_or_none(content)
     if not isinstance(wire, dict):
         return original
     if model is not None and "model" in wire:

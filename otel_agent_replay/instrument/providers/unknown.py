@@ -31,19 +31,23 @@ class UnknownApi:
     """Records and replays at the wire; says of the messages nothing it cannot know."""
 
     api: str = "unknown"
+    operation: str = semconv.OP_CHAT
 
     def matches(self, method: str, url: SplitResult) -> bool:
         """Return False: only a declaration makes a call one of these."""
         del method, url
         return False
 
+    def provider(self, host: str | None) -> str:
+        """Return the provider that a host is known as, else the host."""
+        return provider_of(host, host or "")
+
     def request(self, body: bytes, url: str) -> ModelRequest:
         """Return a chat of the host, with the model if the body names one."""
         wire = object_of(json_or_none(body))
-        host = urlsplit(url).hostname or ""
         return ModelRequest(
-            operation=semconv.OP_CHAT,
-            provider=provider_of(host, host),
+            operation=self.operation,
+            provider=self.provider(urlsplit(url).hostname),
             model=text(wire.get("model")) or None,
             stream=wire.get("stream") is True,
         )

@@ -12,11 +12,9 @@ import pytest
 from otel_agent_replay.instrument.http.coding import decoded
 
 
-def _twice(live, replaying, again):
-    """Return what was seen live, and with the server off."""
-    first = live()
+def _again(client, replaying, *args, **kwargs):
     replaying()
-    return first, again()
+    return client.fetch(*args, **kwargs)
 
 
 def test_plain_get(client, server, recording, replaying):
@@ -32,12 +30,7 @@ def test_plain_get(client, server, recording, replaying):
     assert call.request.url == url
     assert (outcome.response.status, outcome.response.body) == (200, b"plain text")
     assert outcome.ended == "complete"
-    assert live == client_again(client, replaying, "GET", url)
-
-
-def client_again(client, replaying, *args, **kwargs):
-    replaying()
-    return client.fetch(*args, **kwargs)
+    assert live == _again(client, replaying, "GET", url)
 
 
 def test_post_json(client, server, recording, replaying):
@@ -50,9 +43,7 @@ def test_post_json(client, server, recording, replaying):
     assert call.effect == "write"
     assert json.loads(call.request.body) == {"question": "why?"}
     assert call.request.body == server.seen[0][3]
-    assert live == client_again(
-        client, replaying, "POST", url, json={"question": "why?"}
-    )
+    assert live == _again(client, replaying, "POST", url, json={"question": "why?"})
 
 
 def test_stream(client, server, recording, replaying, samples):
@@ -110,7 +101,7 @@ def test_status(client, server, recording, replaying, status):
     assert live.status == status
     assert outcome.response.status == status
     assert (outcome.ended, outcome.error) == ("complete", None)
-    assert live == client_again(client, replaying, "GET", url)
+    assert live == _again(client, replaying, "GET", url)
 
 
 def test_head(client, server, recording, replaying):
@@ -122,7 +113,7 @@ def test_head(client, server, recording, replaying):
 
     assert live.headers["content-length"] == "10"
     assert (live.body, outcome.ended) == (b"", "complete")
-    assert live == client_again(client, replaying, "HEAD", url)
+    assert live == _again(client, replaying, "HEAD", url)
 
 
 def test_big_body(client, server, recording, replaying, samples):
@@ -228,7 +219,7 @@ def test_redirects(client, server, recording, replaying):
 
     live = client.fetch("GET", url, follow=True)
     names = [call.name for call, _ in recording.pairs]
-    again = client_again(client, replaying, "GET", url, follow=True)
+    again = _again(client, replaying, "GET", url, follow=True)
 
     assert sorted(names) == ["GET 127.0.0.1/plain", "GET 127.0.0.1/redirect"]
     assert live.body == b"plain text"

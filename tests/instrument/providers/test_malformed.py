@@ -46,7 +46,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("codec", ALL, ids=lambda codec: codec.api)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(value=JSON)
 def test_arbitrary_json_is_read_without_an_error(codec, value):
     """Any JSON is a request and a response, and can be written where it is read."""
@@ -62,7 +62,7 @@ def test_arbitrary_json_is_read_without_an_error(codec, value):
 
 
 @pytest.mark.parametrize("codec", ALL, ids=lambda codec: codec.api)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(values=st.lists(JSON, max_size=6), cut=st.integers(0, 40))
 def test_arbitrary_streams_are_read_without_an_error(codec, values, cut):
     """Any events, cut anywhere, make a response."""
