@@ -138,7 +138,7 @@ def _defaults(settings: Settings, policy: PolicyId) -> RunDefaults:
         prompt_version=settings.prompt_version,
         tags=settings.tags,
         run_class=settings.run_class,
-        environment=environment(),
+        environment=environment(settings),
         policy=policy,
     )
 

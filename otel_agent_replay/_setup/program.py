@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from otel_agent_replay._version import __version__
-from otel_agent_replay.model.payload import JsonObject
+from otel_agent_replay.config import Settings
+from otel_agent_replay.model.payload import JsonObject, JsonValue
 
 __all__ = ["environment", "program_name"]
 
@@ -24,14 +25,21 @@ def program_name() -> str:
     return Path(path).stem if path not in {"", "-c"} else "python"
 
 
-def environment() -> JsonObject:
-    """Return the versions and the commit that a run is made with."""
+def environment(settings: Settings) -> JsonObject:
+    """Return what a run is made with: versions, commit, and what was named to record.
+
+    A session needs the names: a tool that is not taken where it is called would run.
+    """
     found: JsonObject = {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "otel_agent_replay": __version__,
         "program": program_name(),
     }
+    for name in ("tools", "model_apis"):
+        named: tuple[str, ...] = getattr(settings, name)
+        if named:
+            found[name] = list[JsonValue](named)
     commit = _git_commit(Path.cwd())
     if commit is not None:
         found["git_commit"] = commit

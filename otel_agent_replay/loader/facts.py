@@ -7,12 +7,11 @@ from typing import Final, TypeVar
 
 from otel_agent_replay import semconv
 from otel_agent_replay.instrument.providers.json_access import (
-    json_or_none,
     object_of,
     sequence,
 )
 from otel_agent_replay.loader.draft import number
-from otel_agent_replay.loader.semantic import read_error
+from otel_agent_replay.loader.semantic import payload_or_none, read_error
 from otel_agent_replay.model.call import Outcome
 from otel_agent_replay.model.encoding import MISSING, read_call
 from otel_agent_replay.model.payload import JsonObject, JsonValue
@@ -96,13 +95,13 @@ def policy(values: Attributes) -> PolicyId | None:
 
 def tags(values: Attributes) -> tuple[str, ...] | None:
     """Return the run's tags."""
-    listed = sequence(json_or_none(values.get(semconv.RUN_TAGS, "")))
+    listed = sequence(payload_or_none(values.get(semconv.RUN_TAGS, "")))
     return tuple(each for each in listed if isinstance(each, str)) or None
 
 
 def json_object(values: Attributes, name: str) -> JsonObject | None:
     """Return an attribute that is a JSON object; None if it is none or empty."""
-    return object_of(json_or_none(values.get(name, ""))) or None
+    return object_of(payload_or_none(values.get(name, ""))) or None
 
 
 def input_and_outcome(roots: list[SpanRecord]) -> tuple[JsonValue, Outcome]:
@@ -124,7 +123,7 @@ def input_and_outcome(roots: list[SpanRecord]) -> tuple[JsonValue, Outcome]:
 
 def _messages(root: SpanRecord, *, asked: bool) -> JsonValue:
     name = semconv.INPUT_MESSAGES if asked else semconv.OUTPUT_MESSAGES
-    return json_or_none(root.attributes.get(name, ""))
+    return payload_or_none(root.attributes.get(name, ""))
 
 
 def superseded(roots: list[SpanRecord]) -> frozenset[str]:

@@ -22,7 +22,13 @@ from otel_agent_replay.model.messages import (
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 from otel_agent_replay.model.span import Attributes, SpanRecord
 
-__all__ = ["kind_of", "model_messages", "read_error", "read_semantic"]
+__all__ = [
+    "kind_of",
+    "model_messages",
+    "payload_or_none",
+    "read_error",
+    "read_semantic",
+]
 
 _KINDS: Final[dict[str, Kind]] = {
     **dict.fromkeys(semconv.INFERENCE_OPERATIONS, "model"),
@@ -104,7 +110,7 @@ def _value(content: str) -> JsonValue:
     """
     try:
         value = parse_payload(content)
-    except (ValueError, RecursionError):
+    except ValueError:
         return content
     return value if isinstance(value, dict | list | str) else content
 
@@ -199,7 +205,15 @@ def _messages(values: Attributes, name: str) -> tuple[Message, ...]:
 
 
 def _json_objects(values: Attributes, name: str) -> list[JsonObject]:
-    return objects_of(json_or_none(values.get(name, "")))
+    return objects_of(payload_or_none(values.get(name, "")))
+
+
+def payload_or_none(content: str) -> JsonValue:
+    """Return the JSON value of a text that is one to walk; else None."""
+    try:
+        return parse_payload(content)
+    except ValueError:
+        return None
 
 
 def _count(values: Attributes, name: str) -> int | None:
@@ -215,7 +229,7 @@ def _parameters(values: Attributes) -> JsonObject:
 
 
 def _parameter(content: str) -> JsonValue:
-    value = json_or_none(content)
+    value = payload_or_none(content)
     return content if value is None else value
 
 

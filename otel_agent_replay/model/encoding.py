@@ -216,7 +216,7 @@ def read_call(
     try:
         call = _call(kind, name, effect, event)
         outcome = _outcome(event, attributes.get(semconv.STEP_SERVED_FROM))
-    except (ValueError, RecursionError):
+    except ValueError:
         return _unread(kind, name, effect, attributes, reason or DAMAGED)
     return CallReading(call, outcome, "wire", reason)
 
@@ -280,17 +280,26 @@ def _outcome(event: EventRecord, served_from: str | None) -> Outcome:
     )
 
 
-def parse_payload(text: str) -> JsonValue:
-    """Return the JSON value of a payload text.
+def parse_payload(text: bytes | str) -> JsonValue:
+    """Return the JSON value of a payload text or body.
 
     Raises:
         ValueError: It is no JSON, or nested deeper than any that capture writes;
             walking it could then end in a RecursionError anywhere.
     """
-    value = parse_json(text)
-    if text.count("[") + text.count("{") > _MAX_DEPTH and _is_deep(value):
+    try:
+        value = parse_json(text)
+    except RecursionError:
+        raise ValueError(_MAX_DEPTH) from None
+    if _brackets(text) > _MAX_DEPTH and _is_deep(value):
         raise ValueError(_MAX_DEPTH)
     return value
+
+
+def _brackets(text: bytes | str) -> int:
+    if isinstance(text, str):
+        return text.count("[") + text.count("{")
+    return text.count(b"[") + text.count(b"{")
 
 
 def _is_deep(value: JsonValue) -> bool:

@@ -12,13 +12,13 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from otel_agent_replay.model.call import Call
+from otel_agent_replay.model.encoding import parse_payload
 from otel_agent_replay.model.payload import (
     HttpRequest,
     JsonValue,
     canonical_json,
     content_hash,
     header,
-    parse_json,
 )
 
 __all__ = ["host_of", "key_of"]
@@ -85,8 +85,8 @@ def _canonical_body(request: HttpRequest) -> bytes:
         return _without_boundary(request.body, kind)
     if request.body.lstrip()[:1] in {b"{", b"["}:
         try:
-            return canonical_json(parse_json(request.body))
-        except (ValueError, RecursionError):
+            return canonical_json(parse_payload(request.body))
+        except ValueError:
             return request.body
     return request.body
 

@@ -14,13 +14,13 @@ from otel_agent_replay.model.divergence import (
     Figure,
     differences,
 )
+from otel_agent_replay.model.encoding import parse_payload
 from otel_agent_replay.model.key import host_of, key_of
 from otel_agent_replay.model.messages import ModelResponse
 from otel_agent_replay.model.payload import (
     HttpResponse,
     JsonObject,
     JsonValue,
-    parse_json,
 )
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
@@ -214,6 +214,6 @@ def _response_json(wire: HttpResponse, read: ModelResponse | None) -> JsonObject
 
 def _body_json(body: bytes) -> JsonValue:
     try:
-        return parse_json(body) if body else None
-    except (ValueError, RecursionError):
+        return parse_payload(body) if body else None
+    except ValueError:
         return body.decode(errors="replace")

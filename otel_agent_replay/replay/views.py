@@ -17,6 +17,7 @@ from otel_agent_replay.model.divergence import (
     Figure,
     ReplayReport,
 )
+from otel_agent_replay.model.encoding import parse_payload
 from otel_agent_replay.model.messages import (
     Message,
     ModelRequest,
@@ -29,7 +30,6 @@ from otel_agent_replay.model.payload import (
     HttpResponse,
     JsonObject,
     JsonValue,
-    parse_json,
 )
 from otel_agent_replay.model.run import Run, RunSummary
 from otel_agent_replay.model.step import Step
@@ -159,8 +159,8 @@ def _body_json(body: bytes) -> JsonValue:
     if not body:
         return None
     try:
-        return parse_json(body)
-    except (ValueError, RecursionError):
+        return parse_payload(body)
+    except ValueError:
         pass
     try:
         return body.decode()

@@ -205,7 +205,7 @@ class ClickHouseStore(Store):
         )
         for migration in missing:
             for statement in migration.statements:
-                self._server.command(statement)
+                self._server.command(statement, flatten_nested=1)
             self._server.insert(
                 _MIGRATIONS,
                 {"Version": "UInt32", "Name": "String"},

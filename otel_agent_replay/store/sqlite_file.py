@@ -45,8 +45,9 @@ class SqliteFile:
         create: bool,
         configure: Callable[[sqlite3.Connection], None],
     ) -> None:
-        self.path = path
-        self.url = f"sqlite:///{path}"
+        # Absolute, so that a process which changes its directory finds it again.
+        self.path = path.absolute()
+        self.url = f"sqlite:///{self.path}"
         self.known_schema = _KNOWN[-1].version
         self._create = create
         self._configure = configure
@@ -138,7 +139,7 @@ class SqliteFile:
         missing = [each for each in self.path.parents if not each.exists()]
         for directory in reversed(missing):
             directory.mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         if not pending(self.url, self._version(connection), _KNOWN):

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_agent_replay import semconv
@@ -47,6 +47,7 @@ def _stored(packed):
     }
 
 
+@settings(deadline=None)
 @given(st.dictionaries(_KEY, _VALUE, max_size=4))
 def test_any_attributes_come_back(attributes):
     """Whatever the keys and texts, unpacking gives what was packed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_agent_replay.store.split import SMALL, split
@@ -18,12 +18,14 @@ _JSON = st.recursive(
 _BLANKS = st.lists(st.sampled_from(["", " ", "\n", "\t ", "\r\n"]), min_size=1)
 
 
+@settings(deadline=None)
 @given(st.text() | st.text(alphabet='[]{}",:\\ 1a\n', max_size=80))
 def test_any_text_is_joined_back(text):
     """The pieces of any text, JSON or nearly so, join to the text."""
     assert "".join(split(text)) == text
 
 
+@settings(deadline=None)
 @given(_JSON, _BLANKS, st.integers(0, 30))
 def test_json_with_odd_blanks_is_joined_back(value, blanks, cut):
     """White space, escapes and a cut end change nothing."""

@@ -13,9 +13,10 @@ from otel_agent_replay.instrument.http.settings import (
     in_force,
     put_in_force,
 )
+from otel_agent_replay.instrument.http.stream import close_streams
 from otel_agent_replay.instrument.on_import import forget_import, when_imported
 
-__all__ = ["HttpSettings", "install", "uninstall"]
+__all__ = ["HttpSettings", "close_streams", "install", "uninstall"]
 
 _ADAPTERS: Final = {
     "httpx2": "httpx_family",

@@ -64,7 +64,7 @@ async def answered(
     chunked = header(recorded.headers, "content-length") is None
     reader: StreamReader
     if request.method == "HEAD" or recorded.status in _NO_BODY:
-        body.close()
+        body.abandoned()
         reader = EMPTY_PAYLOAD
     else:
         reader = RecordedReader(body, limit, chunked=chunked)

@@ -117,7 +117,7 @@ class RecordedReader(_SelfFilling):
         super().__init__(limit)
         self._body = body
         self._chunked = chunked
-        weakref.finalize(self, body.close)
+        weakref.finalize(self, body.abandoned)
 
     async def _wait(self, func_name: str) -> None:
         del func_name
@@ -127,13 +127,13 @@ class RecordedReader(_SelfFilling):
             if self._chunked:
                 self.end_http_chunk_receiving()
         if data is None or self._body.ended:
-            self._body.close()
+            self._body.abandoned()
             self.feed_eof()
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """End the reader: the response is released or closed."""
         super().set_exception(exc, *cause)
-        self._body.close()
+        self._body.abandoned()
 
     async def wait_eof(self) -> None:
         """Return: a recorded body has come whole."""

@@ -161,7 +161,7 @@ class _Answer:
 
     def __init__(self, body: RecordedBody) -> None:
         self._body = body
-        weakref.finalize(self, body.close)
+        weakref.finalize(self, body.abandoned)
 
     def __iter__(self) -> Iterator[bytes]:
         while (data := self._body.next()) is not None:
@@ -172,10 +172,10 @@ class _Answer:
             yield data
 
     def close(self) -> None:
-        self._body.close()
+        self._body.abandoned()
 
     async def aclose(self) -> None:
-        self._body.close()
+        self._body.abandoned()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from time import perf_counter_ns
-from typing import Final
+from typing import Final, Protocol
 
 from otel_agent_replay.errors import RecordedError, RecordedStreamEndedError
 from otel_agent_replay.instrument.http.settings import HttpSettings
@@ -17,10 +17,49 @@ from otel_agent_replay.model.call import Ended, Outcome, RecordedException
 from otel_agent_replay.model.natives import rebuild_exception, record_exception
 from otel_agent_replay.model.payload import Chunk, HttpResponse, header
 
-__all__ = ["RecordedBody", "StreamRecorder", "rebuilt", "unanswered", "until_cancelled"]
+__all__ = [
+    "RecordedBody",
+    "StreamRecorder",
+    "close_streams",
+    "is_last_event",
+    "rebuilt",
+    "unanswered",
+    "until_cancelled",
+]
 
 _NO_BODY: Final = frozenset({204, 304})
-_SSE_END: Final = b"data: [DONE]"
+_LAST_EVENTS: Final = (b"data: [DONE]", b"data:[DONE]", b"event: message_stop")
+_TAIL: Final = 512
+
+
+class _Open(Protocol):
+    def abandoned(self) -> None: ...
+
+
+_open: Final[dict[int, _Open]] = {}
+"""Exchanges that have not ended, by id; added and removed in one step each."""
+
+
+def close_streams() -> None:
+    """End every exchange whose response is still open, as abandoned.
+
+    For the end of recording: some SDKs never close a response that they have read as
+    far as they need.
+    """
+    for each in list(_open.values()):
+        each.abandoned()
+
+
+def is_last_event(tail: bytes) -> bool:
+    """Return whether an event stream that ends so has brought its last event.
+
+    OpenAI's and Anthropic's are known. SDKs stop there, before the end of the body,
+    and some never close the response.
+    """
+    if tail[-1:] != b"\n":
+        return False
+    event = tail.replace(b"\r\n", b"\n").rstrip(b"\n").rpartition(b"\n\n")[2]
+    return event.lstrip(b"\n").startswith(_LAST_EVENTS)
 
 
 class StreamRecorder:
@@ -31,7 +70,16 @@ class StreamRecorder:
     as often as it happens, the first counts.
     """
 
-    __slots__ = ("_chunks", "_head", "_interrupted", "_opened", "_settings", "_started")
+    __slots__ = (
+        "_chunks",
+        "_events",
+        "_head",
+        "_interrupted",
+        "_opened",
+        "_settings",
+        "_started",
+        "_tail",
+    )
 
     def __init__(self, opened: OpenCall, settings: HttpSettings) -> None:
         self._opened = opened
@@ -39,16 +87,26 @@ class StreamRecorder:
         self._chunks: list[Chunk] = []
         self._head: HttpResponse | None = None
         self._interrupted: RecordedException | None = None
+        self._events = False
+        self._tail = b""
+        _open[id(self)] = self
         self._started = perf_counter_ns()
 
     def responded(self, head: HttpResponse) -> None:
         """Note status and headers."""
         self._head = head
+        kind = header(head.headers, "content-type") or ""
+        coded = header(head.headers, "content-encoding") is not None
+        self._events = kind.startswith("text/event-stream") and not coded
 
     def chunk(self, data: bytes) -> None:
         """Note a piece of the body."""
         self._interrupted = None
         self._chunks.append(Chunk(data=data, at_ns=perf_counter_ns() - self._started))
+        if self._events:
+            self._tail = (self._tail + data[-_TAIL:])[-_TAIL:]
+            if is_last_event(self._tail):
+                self.complete()
 
     def restart(self) -> None:
         """Forget the pieces: they were those of an attempt that is made again."""
@@ -102,6 +160,7 @@ class StreamRecorder:
             self._settings.on_failure("Recording the end of a request", error)
         # The response may live long; what it brought has been handed over.
         self._chunks = []
+        _open.pop(id(self), None)
 
     def _response(self) -> HttpResponse | None:
         if self._head is None:
@@ -118,10 +177,7 @@ class StreamRecorder:
         if self._head.status in _NO_BODY:
             return True
         length = header(self._head.headers, "content-length")
-        if length is not None:
-            return length == str(sum(len(chunk.data) for chunk in self._chunks))
-        # SDKs stop at OpenAI's last event, before the terminating chunk.
-        return bool(self._chunks) and _SSE_END in self._chunks[-1].data[-32:]
+        return length == str(sum(len(chunk.data) for chunk in self._chunks))
 
 
 def rebuilt(recorded: RecordedException) -> Exception:
@@ -185,6 +241,8 @@ class RecordedBody:
         self._answer = answer
         self._response = response
         self._served = 0
+        _open[id(self)] = self
+        self._settle()
 
     @property
     def ended(self) -> bool:
@@ -199,11 +257,13 @@ class RecordedBody:
             Exception: The recorded one, where reading failed.
         """
         if not self._all_served():
+            chunk = self._response.chunks[self._served]
             self._served += 1
-            return self._response.chunks[self._served - 1].data
+            self._settle()
+            return chunk.data
         if self._answer.ended == "complete":
-            self._opened.close(self._answer)
             return None
+        _open.pop(id(self), None)
         raise unanswered(self._opened, self._answer)
 
     async def anext(self) -> bytes | None:
@@ -212,8 +272,9 @@ class RecordedBody:
             await until_cancelled(self._opened, self._answer)
         return self.next()
 
-    def close(self) -> None:
+    def abandoned(self) -> None:
         """The caller is done with it."""
+        _open.pop(id(self), None)
         if self._opened.closed:
             return
         if self._all_served():
@@ -223,6 +284,12 @@ class RecordedBody:
         self._opened.close(
             replace(self._answer, response=read, error=None, ended="abandoned"),
         )
+
+    def _settle(self) -> None:
+        """End the call once nothing but a clean end is left."""
+        if self.ended:
+            _open.pop(id(self), None)
+            self._opened.close(self._answer)
 
     def _all_served(self) -> bool:
         chunks = self._response.chunks

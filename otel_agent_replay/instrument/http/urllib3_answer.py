@@ -207,7 +207,7 @@ class _Raw(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._body.close()
+            self._body.abandoned()
         super().close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -126,7 +127,10 @@ def test_known_apis_are_recognised_by_path_and_named_by_host(url, api, provider)
     codec = codec_for("POST", url)
 
     assert codec.api == api
-    assert codec.request(b"{}", url).provider == provider
+    read = codec.request(b"{}", url)
+    at_a_glance = codec.provider(urlsplit(url).hostname), codec.operation
+    assert (read.provider, read.operation) == at_a_glance
+    assert read.provider == provider
     assert codec_of_api(api) is codec
 
 

@@ -1,0 +1,45 @@
+# `make` runs what CI runs; each target uses the environment in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/pytest
+
+.PHONY: all install format lint types layers test test-oldest test-litellm bench clean
+
+all: lint types layers test
+
+install: $(BIN)/pytest
+$(BIN)/pytest:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -e '.[dev]'
+
+format: install
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+layers: install
+	$(BIN)/lint-imports
+
+test: install
+	$(PYTEST)
+
+# The oldest OpenTelemetry that is supported.
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install --quiet -e '.[dev]' -c tests/oldest.txt
+	.venv-oldest/bin/pytest tests/capture tests/loop -k 'not trajectories and not corpus'
+
+# litellm holds the openai SDK at version 2, so it has an environment of its own.
+test-litellm:
+	$(PYTHON) -m venv .venv-litellm
+	.venv-litellm/bin/pip install --quiet -e '.[dev]' 'litellm>=1.100' 'openai<3'
+	.venv-litellm/bin/pytest tests/loop/sdks -k litellm
+
+clean:
+	rm -rf .venv .venv-oldest .venv-litellm build dist
