@@ -17,6 +17,7 @@ from otel_agent_replay._setup import children, sessions
 from otel_agent_replay._setup.joining import join_session
 from otel_agent_replay._setup.parts import Parts, instrument, make_parts
 from otel_agent_replay._setup.redaction import use_policy
+from otel_agent_replay._setup.stores import flush_before_reading
 from otel_agent_replay.capture.genai import Plain
 from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.config import Settings, load_settings
@@ -88,6 +89,7 @@ def _start(settings: Settings) -> None:
     intercept.install(parts.recorder)
     _process.frame = children.open_process_frame(handover) if handover else None
     sessions.when_no_session(_handover)
+    flush_before_reading(flush)
     _hook_process()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -20,7 +21,20 @@ from otel_agent_replay.model.run import (
 )
 from otel_agent_replay.store.base import Store, StoreCheck
 
-__all__ = ["RunStore", "open_store"]
+__all__ = ["RunStore", "flush_before_reading", "open_store"]
+
+_flush: Callable[[], object] | None = None
+
+
+def flush_before_reading(flush: Callable[[], object]) -> None:
+    """Have what this process recorded written before it reads a store."""
+    global _flush  # noqa: PLW0603 - the one recording of the process
+    _flush = flush
+
+
+def _written() -> None:
+    if _flush is not None:
+        _flush()
 
 
 class RunStore:
@@ -53,6 +67,7 @@ class RunStore:
         contents are, so that a secret or an address finds its pseudonym. Times are
         Unix nanoseconds.
         """
+        _written()
         return self._spans.runs(
             RunFilter(
                 run_id_prefix=run_id,
@@ -114,6 +129,7 @@ class RunStore:
             RunNotFoundError: No such run.
             AmbiguousRunError: The prefix fits several.
         """
+        _written()
         whole = self._spans.resolve(run_id)
         spans = loader.spans_of(self._spans.spans(whole), whole)
         return Recording(run_id=whole, spans=spans)

@@ -14,7 +14,7 @@ from otel_agent_replay.redact.pseudonym import Pseudonymizer
 
 KINDS = {
     "secret": ("hunter2", "hunter3"),
-    "mine": ("a", "b"),
+    "mine": ("ORD-1", "ORD-2"),
     "key": ("sk-proj-abc123DEF456ghi789", "sk-proj-abc123DEF456ghi780"),
     "email": ("a@example.com", "b@example.com"),
     "phone": ("+14155552671", "+14155552672"),

@@ -30,24 +30,28 @@ __all__ = [
 _NO_BODY: Final = frozenset({204, 304})
 _LAST_EVENTS: Final = (b"data: [DONE]", b"data:[DONE]", b"event: message_stop")
 _TAIL: Final = 512
+_TAIL_PIECES: Final = 8
 
 
 class _Open(Protocol):
     def abandoned(self) -> None: ...
+    def is_read(self, inside: OpenCall) -> bool: ...
 
 
 _open: Final[dict[int, _Open]] = {}
 """Exchanges that have not ended, by id; added and removed in one step each."""
 
 
-def close_streams() -> None:
-    """End every exchange whose response is still open, as abandoned.
+def close_streams(inside: OpenCall | None = None) -> None:
+    """End exchanges whose response nobody has closed.
 
-    For the end of recording: some SDKs never close a response that they have read as
-    far as they need.
+    Some SDKs read a response as far as they need and then keep it. With `inside`,
+    those made inside that call end that have brought all there is; others may still
+    be read. Without, all end: for the end of recording.
     """
     for each in list(_open.values()):
-        each.abandoned()
+        if inside is None or each.is_read(inside):
+            each.abandoned()
 
 
 def is_last_event(tail: bytes) -> bool:
@@ -72,13 +76,11 @@ class StreamRecorder:
 
     __slots__ = (
         "_chunks",
-        "_events",
         "_head",
         "_interrupted",
         "_opened",
         "_settings",
         "_started",
-        "_tail",
     )
 
     def __init__(self, opened: OpenCall, settings: HttpSettings) -> None:
@@ -87,26 +89,17 @@ class StreamRecorder:
         self._chunks: list[Chunk] = []
         self._head: HttpResponse | None = None
         self._interrupted: RecordedException | None = None
-        self._events = False
-        self._tail = b""
         _open[id(self)] = self
         self._started = perf_counter_ns()
 
     def responded(self, head: HttpResponse) -> None:
         """Note status and headers."""
         self._head = head
-        kind = header(head.headers, "content-type") or ""
-        coded = header(head.headers, "content-encoding") is not None
-        self._events = kind.startswith("text/event-stream") and not coded
 
     def chunk(self, data: bytes) -> None:
         """Note a piece of the body."""
         self._interrupted = None
         self._chunks.append(Chunk(data=data, at_ns=perf_counter_ns() - self._started))
-        if self._events:
-            self._tail = (self._tail + data[-_TAIL:])[-_TAIL:]
-            if is_last_event(self._tail):
-                self.complete()
 
     def restart(self) -> None:
         """Forget the pieces: they were those of an attempt that is made again."""
@@ -130,6 +123,10 @@ class StreamRecorder:
                 ended="abandoned",
             ),
         )
+
+    def is_read(self, inside: OpenCall) -> bool:
+        """Return whether all has come of an exchange that is inside a call."""
+        return inside in self._opened.ancestors() and self._is_whole()
 
     def interrupted(self, error: BaseException) -> None:
         """The caller was taken away from waiting; it may come back."""
@@ -177,7 +174,10 @@ class StreamRecorder:
         if self._head.status in _NO_BODY:
             return True
         length = header(self._head.headers, "content-length")
-        return length == str(sum(len(chunk.data) for chunk in self._chunks))
+        if length is not None:
+            return length == str(sum(len(chunk.data) for chunk in self._chunks))
+        tail = b"".join(chunk.data[-_TAIL:] for chunk in self._chunks[-_TAIL_PIECES:])
+        return is_last_event(tail)
 
 
 def rebuilt(recorded: RecordedException) -> Exception:
@@ -284,6 +284,10 @@ class RecordedBody:
         self._opened.close(
             replace(self._answer, response=read, error=None, ended="abandoned"),
         )
+
+    def is_read(self, inside: OpenCall) -> bool:
+        """Return whether all was given of an exchange that is inside a call."""
+        return inside in self._opened.ancestors() and self._all_served()
 
     def _settle(self) -> None:
         """End the call once nothing but a clean end is left."""

@@ -204,7 +204,8 @@ def _written_call(part: Part) -> JsonObject:
     arguments = part.get("arguments")
     if isinstance(arguments, str):
         read = json_or_none(arguments)
-        arguments = read if isinstance(read, dict) else {"value": arguments}
+        wrapped: JsonObject = {"value": arguments}
+        arguments = read if isinstance(read, dict) else wrapped
     call: JsonObject = {"name": part.get("name"), "args": arguments}
     if part.get("id") is not None:
         call["id"] = part["id"]

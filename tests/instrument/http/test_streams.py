@@ -13,6 +13,11 @@ import pytest
 import requests
 import urllib3
 
+from otel_agent_replay import intercept
+from otel_agent_replay.instrument.http import close_streams
+from otel_agent_replay.instrument.http.stream import is_last_event
+from otel_agent_replay.model.call import Call
+
 
 def _open_httpx(url):
     client = httpx2.Client()
@@ -200,6 +205,54 @@ def test_last_event_is_the_end(server, recording):
                 break
 
     assert recording.only[1].ended == "complete"
+
+
+def test_streams_that_nobody_closes(server, recording):
+    """Streams left open end with the call they are in, if read, or with recording."""
+    root = intercept.open_call(Call(kind="agent", name="agent"))
+    with root.running():
+        pool = urllib3.PoolManager()
+        read = pool.request("GET", server.url("/done"), preload_content=False)
+        pieces = read.stream()
+        while b"[DONE]" not in next(pieces):
+            pass
+        unread = pool.request("GET", server.url("/done?2"), preload_content=False)
+        next(unread.stream())
+    outside = pool.request("GET", server.url("/done?3"), preload_content=False)
+    next(outside.stream())
+
+    before = list(recording.pairs)
+    close_streams(root)
+    inside = [(call.request.url, outcome.ended) for call, outcome in recording.pairs]
+    close_streams()
+    every = [(call.request.url, outcome.ended) for call, outcome in recording.pairs]
+
+    assert before == []
+    assert inside == [(server.url("/done"), "complete")]
+    assert every[1:] == [
+        (server.url("/done?2"), "abandoned"),
+        (server.url("/done?3"), "abandoned"),
+    ]
+    for response in (read, unread, outside):
+        response.close()
+    pool.clear()
+
+
+@pytest.mark.parametrize(
+    ("tail", "last"),
+    [
+        (b"data: {}\n\ndata: [DONE]\n\n", True),
+        (b"data: {}\r\n\r\ndata: [DONE]\r\n\r\n", True),
+        (b"data: [DONE]", False),
+        (b'event: message_stop\ndata: {"type":"message_stop"}\n\n', True),
+        (b'data: {"text": "data: [DONE]"}\n\n', False),
+        (b"data: [DONE]\n\ndata: {}\n\n", False),
+        (b"", False),
+    ],
+)
+def test_last_events(tail, last):
+    """The last event of OpenAI and of Anthropic is told from one that quotes it."""
+    assert is_last_event(tail) is last
 
 
 @pytest.mark.parametrize(
