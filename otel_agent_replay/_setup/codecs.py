@@ -29,7 +29,7 @@ class Codecs:
     def operation(self, method: str, url: str) -> str | None:
         """Return the GenAI operation of a request to a model API, else None."""
         codec = codec_for(method, url, self._declared)
-        return None if codec is None else codec.request(b"", url).operation
+        return None if codec is None else codec.operation
 
     def describe(self, call: Call, outcome: Outcome) -> Description:
         """Return what a model call says, with its price where that is known."""
@@ -85,7 +85,7 @@ class Codecs:
                         finish_reason="stop",
                     ),
                 ),
-                finish_reasons=(_STOP.get(codec.api, "stop"),),
+                finish_reasons=(),
                 error=None,
                 complete=True,
             ),
@@ -102,14 +102,6 @@ class Codecs:
         if call.kind != "model" or request is None or not urlsplit(request.url).netloc:
             return None
         return codec_for(request.method, request.url, self._declared)
-
-
-_STOP = {
-    "anthropic.messages": "end_turn",
-    "gemini.generate_content": "STOP",
-    "openai.responses": "completed",
-}
-"""How each API says that an answer is at its end."""
 
 
 def _with_type(headers: Headers, content_type: str) -> Headers:

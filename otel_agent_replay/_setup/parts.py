@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
@@ -123,6 +122,11 @@ def _outlet(
 def _exporters(settings: Settings) -> Sequence[SpanExporter]:
     if settings.otlp_endpoint is None:
         return ()
+    # Its import takes as long as all of ours; only who sends over OTLP pays for it.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter,
+    )
+
     base = settings.otlp_endpoint.rstrip("/")
     url = base if base.endswith("/v1/traces") else f"{base}/v1/traces"
     return (OTLPSpanExporter(endpoint=url),)

@@ -12,7 +12,7 @@ from otel_agent_replay.instrument.providers.json_access import (
     sequence,
 )
 from otel_agent_replay.model.call import Call, Kind, Outcome, RecordedException
-from otel_agent_replay.model.encoding import MISSING, CallReading, parse_payload
+from otel_agent_replay.model.encoding import MISSING, CallReading
 from otel_agent_replay.model.messages import (
     Message,
     ModelRequest,
@@ -21,6 +21,7 @@ from otel_agent_replay.model.messages import (
 )
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 from otel_agent_replay.model.span import Attributes, SpanRecord
+from otel_agent_replay.model.untrusted import parse_payload
 
 __all__ = [
     "kind_of",

@@ -30,10 +30,10 @@ from otel_agent_replay.model.payload import (
     JsonObject,
     JsonValue,
     dump_json,
-    parse_json,
 )
 from otel_agent_replay.model.span import Attributes, EventRecord
 from otel_agent_replay.model.step import Fidelity
+from otel_agent_replay.model.untrusted import parse_payload
 
 __all__ = [
     "DAMAGED",
@@ -43,7 +43,6 @@ __all__ = [
     "EventValue",
     "PayloadEvent",
     "call_events",
-    "parse_payload",
     "read_call",
 ]
 
@@ -62,7 +61,6 @@ DAMAGED: Final = "damaged"
 """`dropped` of a call whose payload event does not read as one."""
 
 _BASE64: Final = "base64"
-_MAX_DEPTH: Final = 256
 _ENDED: Final[dict[str, Ended]] = {
     "complete": "complete",
     "abandoned": "abandoned",
@@ -278,41 +276,6 @@ def _outcome(event: EventRecord, served_from: str | None) -> Outcome:
         ended=_ended(values.get(semconv.CALL_ENDED, "complete")),
         served_from=served_from,
     )
-
-
-def parse_payload(text: bytes | str) -> JsonValue:
-    """Return the JSON value of a payload text or body.
-
-    Raises:
-        ValueError: It is no JSON, or nested deeper than any that capture writes;
-            walking it could then end in a RecursionError anywhere.
-    """
-    try:
-        value = parse_json(text)
-    except RecursionError:
-        raise ValueError(_MAX_DEPTH) from None
-    if _brackets(text) > _MAX_DEPTH and _is_deep(value):
-        raise ValueError(_MAX_DEPTH)
-    return value
-
-
-def _brackets(text: bytes | str) -> int:
-    if isinstance(text, str):
-        return text.count("[") + text.count("{")
-    return text.count(b"[") + text.count(b"{")
-
-
-def _is_deep(value: JsonValue) -> bool:
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        inner: list[JsonValue] = []
-        for each in level:
-            if isinstance(each, dict):
-                inner.extend(each.values())
-            elif isinstance(each, list):
-                inner.extend(each)
-        level = inner
-    return bool(level)
 
 
 def _optional(values: Attributes, key: str, read: Callable[[str], _T]) -> _T | None:

@@ -12,7 +12,6 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from otel_agent_replay.model.call import Call
-from otel_agent_replay.model.encoding import parse_payload
 from otel_agent_replay.model.payload import (
     HttpRequest,
     JsonValue,
@@ -20,6 +19,7 @@ from otel_agent_replay.model.payload import (
     content_hash,
     header,
 )
+from otel_agent_replay.model.untrusted import parse_payload
 
 __all__ = ["host_of", "key_of"]
 

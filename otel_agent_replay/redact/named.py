@@ -25,6 +25,8 @@ _AFTER: Final = re.compile(
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{0,48}$")
 _OPEN: Final = re.compile(r"\\{0,8}[\"']")
 _BARE: Final = re.compile(r"[^\s\"'`,;&<>(){}\[\]\\|]{1,4096}")
+_GROUPS: Final = re.compile(r"[A-Z]{0,2}[0-9]{2,6}(?: [A-Z0-9]{1,6}){1,8}(?!\w)")
+"""A number written in groups, such as a card's, is one value."""
 _SCHEME: Final = re.compile(
     r"(?i)(?:bearer|basic|token|digest|negotiate|apikey|api-key|aws4-hmac-sha256)$",
 )
@@ -79,7 +81,7 @@ def _value(text: str, after: re.Match[str], name: str) -> Found | None:
     opened = _OPEN.match(text, after.end())
     if opened is not None:
         return _quoted(text, opened, meaning)
-    bare = _BARE.match(text, after.end())
+    bare = _GROUPS.match(text, after.end()) or _BARE.match(text, after.end())
     if bare is None:
         return None
     span = _Span(bare.start(), bare.start() + len(bare.group().rstrip(".,:!?")))

@@ -119,7 +119,7 @@ _QUAD: Final = re.compile(
     r"(?![\w+]|\.\w|-[A-Za-z])",
 )
 _VERSION_BEFORE: Final = re.compile(
-    r"(?:(?i:version|release|build|ver|rev|v)\W{0,3}|[=~<>^!]=?\s?|[A-Z][A-Za-z]*/)$",
+    r"(?:(?i:version|release|build|ver|rev|v)\W{0,3}|(?:[=~<>!]=|[~^])\s?|[A-Z][A-Za-z]*/)$",
 )
 
 

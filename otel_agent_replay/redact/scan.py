@@ -11,6 +11,7 @@ from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.redact.edits import Edit, Edits, applied, difference, shifted
 from otel_agent_replay.redact.failure import RedactionError
 from otel_agent_replay.redact.forms import is_pseudonym, pseudonyms_in
+from otel_agent_replay.redact.memo import Memo
 from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
 from otel_agent_replay.redact.rules import Find, Found, Rule
@@ -26,6 +27,7 @@ _SCHEME: Final = re.compile(
     r"(?i)(?:(?:bearer|basic|token|digest|negotiate|api-?key)\s+)+(?=\S)",
 )
 _LEAST_TEXT: Final = 6
+_WHOLES: Final = 1024 * 1024
 _LEAST_LITERAL: Final = 6
 
 
@@ -44,6 +46,7 @@ class Scanner:
     ) -> None:
         self._pseudonyms = pseudonyms
         self._redact = redact
+        self._wholes: Memo[str] = Memo(_WHOLES)
         self._allow = policy.allow
         self._allow_patterns = tuple(re.compile(p) for p in policy.allow_patterns)
         known = sorted(x for x in literals if len(x) >= _LEAST_LITERAL)
@@ -172,9 +175,14 @@ class Scanner:
         """
         if self.allowed(value):
             return value
-        scheme = _SCHEME.match(value)
-        word = scheme.group() if scheme is not None else ""
-        return word + self._fitting(value[len(word) :], kind, self._known(value))
+        name = f"{kind}\0{value}"
+        made = self._wholes.get(name)
+        if made is None:
+            scheme = _SCHEME.match(value)
+            word = scheme.group() if scheme is not None else ""
+            made = word + self._fitting(value[len(word) :], kind, self._known(value))
+            self._wholes.put(name, made)
+        return made
 
     def _fitting(self, value: str, kind: str, known: Sequence[str]) -> str:
         made = self._pass(value, known, None, by_name=False)

@@ -14,7 +14,6 @@ from otel_agent_replay.model.divergence import (
     Figure,
     differences,
 )
-from otel_agent_replay.model.encoding import parse_payload
 from otel_agent_replay.model.key import host_of, key_of
 from otel_agent_replay.model.messages import ModelResponse
 from otel_agent_replay.model.payload import (
@@ -24,6 +23,7 @@ from otel_agent_replay.model.payload import (
 )
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
+from otel_agent_replay.model.untrusted import parse_payload
 
 __all__ = ["compare"]
 

@@ -17,7 +17,6 @@ from otel_agent_replay.model.divergence import (
     Figure,
     ReplayReport,
 )
-from otel_agent_replay.model.encoding import parse_payload
 from otel_agent_replay.model.messages import (
     Message,
     ModelRequest,
@@ -33,6 +32,7 @@ from otel_agent_replay.model.payload import (
 )
 from otel_agent_replay.model.run import Run, RunSummary
 from otel_agent_replay.model.step import Step
+from otel_agent_replay.model.untrusted import parse_payload
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

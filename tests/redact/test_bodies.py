@@ -140,7 +140,10 @@ def test_what_cannot_be_read_is_refused(redactor, body, kind):
 
 def test_pictures_and_sound_stay(redactor):
     """They are not searched."""
-    assert redactor.body(b"\xff\xd8a@example.com", "image/jpeg") == b"\xff\xd8a@example.com"
+    assert (
+        redactor.body(b"\xff\xd8a@example.com", "image/jpeg")
+        == b"\xff\xd8a@example.com"
+    )
 
 
 def test_a_request(redactor):

@@ -12,7 +12,9 @@ from otel_agent_replay.redact import Policy, RedactionError, Redactor, Rule
 def test_every_other_byte_stays(redactor):
     """White space, key order, escapes and the form of numbers are kept."""
     mail = redactor.text("a@example.com")
-    text = '{ "b" : 1.0e5,\n "a":"\\u00e9\\/ a@example.com \\n", "c":[ true ,null,1E2] }'
+    text = (
+        '{ "b" : 1.0e5,\n "a":"\\u00e9\\/ a@example.com \\n", "c":[ true ,null,1E2] }'
+    )
     assert redactor.json_text(text) == text.replace("a@example.com", mail)
 
 

@@ -105,7 +105,9 @@ def test_a_secret_split_anywhere_across_events_is_found(
 def test_a_text_that_comes_letter_by_letter(redactor):
     """The pseudonym goes where the secret starts, the other pieces are empty."""
     made = redactor.response(
-        response(stream(openai, list(TEXT)), list(range(1, 400, 7)), "text/event-stream"),
+        response(
+            stream(openai, list(TEXT)), list(range(1, 400, 7)), "text/event-stream"
+        ),
     )
     assert assembled(openai, made.body) == redactor.text(TEXT)
     assert len(events(made.body)) == len(TEXT)
@@ -198,7 +200,9 @@ def test_json_lists_that_come_piece_by_piece(redactor):
     assert b"hunter2" not in broken
 
 
-@pytest.mark.parametrize("kind", ["application/x-ndjson", "application/stream+json", ""])
+@pytest.mark.parametrize(
+    "kind", ["application/x-ndjson", "application/stream+json", ""]
+)
 def test_json_lines(redactor, kind):
     """One event a line."""
     body = "\n".join(json.dumps(ollama(p)) for p in ("alice@exa", "mple.com")).encode()

@@ -6,6 +6,7 @@ See docs/design/streaming.md.
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from time import perf_counter_ns
 from typing import Final, Protocol
@@ -39,7 +40,10 @@ class _Open(Protocol):
 
 
 _open: Final[dict[int, _Open]] = {}
-"""Exchanges that have not ended, by id; added and removed in one step each."""
+"""Exchanges that have not ended, by id; who takes one out ends it."""
+
+# Those open at a fork are the parent's to end.
+os.register_at_fork(after_in_child=_open.clear)
 
 
 def close_streams(inside: OpenCall | None = None) -> None:
@@ -151,13 +155,14 @@ class StreamRecorder:
         self._end(Outcome(ended="abandoned"))
 
     def _end(self, outcome: Outcome) -> None:
+        if _open.pop(id(self), None) is None:
+            return
         try:
             self._opened.close(outcome)
         except Exception as error:  # noqa: BLE001 - the caller's response must not suffer
             self._settings.on_failure("Recording the end of a request", error)
         # The response may live long; what it brought has been handed over.
         self._chunks = []
-        _open.pop(id(self), None)
 
     def _response(self) -> HttpResponse | None:
         if self._head is None:
@@ -214,12 +219,17 @@ async def until_cancelled(opened: OpenCall, answer: Outcome) -> None:
 
 def unanswered(opened: OpenCall, answer: Outcome) -> Exception:
     """Return the exception of an answer that has no response; closes the call."""
-    if answer.error is not None and answer.ended != "abandoned":
-        opened.close(answer)
-        return rebuilt(answer.error)
-    error = RecordedStreamEndedError(opened.call.name)
-    opened.close(replace(answer, error=record_exception(error), ended="failed"))
+    error, outcome = _refusal(opened, answer)
+    opened.close(outcome)
     return error
+
+
+def _refusal(opened: OpenCall, answer: Outcome) -> tuple[Exception, Outcome]:
+    """Return what to raise where an answer has no more to give, and the outcome."""
+    if answer.error is not None and answer.ended != "abandoned":
+        return rebuilt(answer.error), answer
+    error = RecordedStreamEndedError(opened.call.name)
+    return error, replace(answer, error=record_exception(error), ended="failed")
 
 
 class RecordedBody:
@@ -263,8 +273,9 @@ class RecordedBody:
             return chunk.data
         if self._answer.ended == "complete":
             return None
-        _open.pop(id(self), None)
-        raise unanswered(self._opened, self._answer)
+        error, outcome = _refusal(self._opened, self._answer)
+        self._end(outcome)
+        raise error
 
     async def anext(self) -> bytes | None:
         """Return what `next` does, but wait where the recorded caller was cancelled."""
@@ -274,16 +285,11 @@ class RecordedBody:
 
     def abandoned(self) -> None:
         """The caller is done with it."""
-        _open.pop(id(self), None)
-        if self._opened.closed:
-            return
         if self._all_served():
-            self._opened.close(self._answer)
+            self._end(self._answer)
             return
         read = replace(self._response, chunks=self._response.chunks[: self._served])
-        self._opened.close(
-            replace(self._answer, response=read, error=None, ended="abandoned"),
-        )
+        self._end(replace(self._answer, response=read, error=None, ended="abandoned"))
 
     def is_read(self, inside: OpenCall) -> bool:
         """Return whether all was given of an exchange that is inside a call."""
@@ -292,8 +298,11 @@ class RecordedBody:
     def _settle(self) -> None:
         """End the call once nothing but a clean end is left."""
         if self.ended:
-            _open.pop(id(self), None)
-            self._opened.close(self._answer)
+            self._end(self._answer)
+
+    def _end(self, outcome: Outcome) -> None:
+        if _open.pop(id(self), None) is not None:
+            self._opened.close(outcome)
 
     def _all_served(self) -> bool:
         chunks = self._response.chunks
