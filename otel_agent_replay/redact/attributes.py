@@ -7,9 +7,10 @@ from typing import Final, TypeAlias
 
 from otel_agent_replay import semconv
 from otel_agent_replay.model.payload import JsonObject, JsonValue
-from otel_agent_replay.redact.documents import ROOT, Documents, Place
+from otel_agent_replay.redact.documents import Documents
 from otel_agent_replay.redact.edits import applied
 from otel_agent_replay.redact.names import secret_header
+from otel_agent_replay.redact.walk import ROOT, Place
 
 __all__ = ["AttrValue", "as_json", "redacted_attributes"]
 

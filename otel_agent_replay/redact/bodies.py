@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from email.message import Message
 from typing import Final, NamedTuple
 
-from otel_agent_replay.redact.documents import ROOT, Documents, looks_json
+from otel_agent_replay.redact.documents import Documents, looks_json
 from otel_agent_replay.redact.edits import ByteEdit, Edit, Edits, byte_edits
 from otel_agent_replay.redact.failure import RedactionError
 from otel_agent_replay.redact.frames import EVENT_STREAM, frame_edits
 from otel_agent_replay.redact.lanes import stream_edits
 from otel_agent_replay.redact.urls import parameters
+from otel_agent_replay.redact.walk import ROOT
 
 __all__ = ["body_edits"]
 

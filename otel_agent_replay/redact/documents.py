@@ -5,52 +5,25 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Final
 
 from otel_agent_replay.model.payload import JsonValue, parse_json
 from otel_agent_replay.redact.edits import Edit, Edits, applied, difference
 from otel_agent_replay.redact.failure import RedactionError
+from otel_agent_replay.redact.logprobs import resolve
 from otel_agent_replay.redact.memo import Memo
 from otel_agent_replay.redact.names import classify
 from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
-from otel_agent_replay.redact.rules import Find, KeyPath
+from otel_agent_replay.redact.rules import Find
 from otel_agent_replay.redact.scan import Scanner
 from otel_agent_replay.redact.tokens import has_twin_keys, parse_twins, token_edits
+from otel_agent_replay.redact.walk import ROOT, Gather, Place, Rebuild, Walk
 
-__all__ = ["ROOT", "Change", "Changes", "Documents", "Gather", "Place", "looks_json"]
-
-Change: TypeAlias = Edits | str
-"""Edits of a string, or the text that takes a number's place."""
-
-Changes: TypeAlias = dict[int, Change]
-"""Changes of a document by leaf: keys and scalars counted in document order."""
-
-
-class Place(NamedTuple):
-    """Where a value stands.
-
-    Attributes:
-        path: Keys and positions from the document's root or the tool's arguments.
-        tool: The tool whose argument it is.
-        lane: What tells apart the streamed texts of one response; see `lanes`.
-    """
-
-    path: KeyPath = ()
-    tool: str | None = None
-    lane: tuple[object, ...] = ()
-
-
-ROOT: Final = Place()
-Gather: TypeAlias = Callable[[int, str, str | None, Place], bool]
-"""Told of each string (leaf, text, key, place); True if it takes it over."""
+__all__ = ["Documents", "looks_json"]
 
 _PASSES: Final = 8
-_ARGUMENTS: Final = frozenset({"arguments", "input", "args"})
-_BYTES: Final = {"$type": "bytes"}
-"""How `model.natives` marks what was bytes; their Base64 stands under `_BASE64`."""
-_BASE64: Final = "base64"
 _BLOB: Final = re.compile(r"(?:data:[\w.+/;=-]{0,128},)?[A-Za-z0-9+/_-]+={0,3}\s?")
 _LEAST_BLOB: Final = 1024
 _LEAST_NUMBER: Final = 1000
@@ -158,7 +131,7 @@ class Documents:
             walk = self.walk(value, place)
             if not walk.changes:
                 return value
-            value = _Rebuild(walk.changes).of(value)
+            value = Rebuild(walk.changes).of(value)
         raise RedactionError("A value", "its rules do not come to rest")
 
     def walk(
@@ -170,6 +143,8 @@ class Documents:
         """Return the changes of a document's leaves."""
         walk = Walk(self, gather)
         walk.visit(value, None, place)
+        if gather is None:
+            resolve(walk.runs, self.text_edits)
         return walk
 
     # --- leaves ----------------------------------------------------------------
@@ -225,126 +200,6 @@ class Documents:
             if rule.at(place.path) or rule.takes(place.tool, place.path):
                 return rule.kind
         return None
-
-
-class Walk:
-    """One way through a document, leaf by leaf, in document order.
-
-    Attributes:
-        changes: What changes, by leaf.
-        keys: How many keys there are.
-    """
-
-    def __init__(self, documents: Documents, gather: Gather | None) -> None:
-        self._documents = documents
-        self._gather = gather
-        self._leaf = 0
-        self.changes: Changes = {}
-        self.keys = 0
-
-    def visit(self, value: JsonValue, key: str | None, place: Place) -> None:
-        """Look at a value, `key` being the name it stands under."""
-        if isinstance(value, str):
-            self._string(value, key, place)
-        elif isinstance(value, dict):
-            self._object(value, place)
-        elif isinstance(value, list):
-            self._list(value, key, place)
-        else:
-            if value is not None and not isinstance(value, bool):
-                text = self._documents.number(value, key, place)
-                if text is not None:
-                    self.changes[self._leaf] = text
-            self._leaf += 1
-
-    def _string(self, value: str, key: str | None, place: Place) -> None:
-        gather = self._gather
-        if gather is None or not gather(self._leaf, value, key, place):
-            edits = self._documents.string_edits(value, key, place)
-            if edits:
-                self.changes[self._leaf] = edits
-        self._leaf += 1
-
-    def _object(self, value: Mapping[str, JsonValue], place: Place) -> None:
-        names = value.get("name", value.get("key"))
-        called = names if isinstance(names, str) else None
-        lane = place.lane
-        if self._gather is not None:
-            lane = (*lane, *_identity(value))
-        self.keys += len(value)
-        for key, item in value.items():
-            edits = self._documents.text_edits(key)
-            if edits:
-                self.changes[self._leaf] = edits
-            self._leaf += 1
-            name = key
-            if (
-                key == _BASE64
-                and isinstance(item, str)
-                and _BYTES.items() <= value.items()
-            ):
-                self._bytes(item)
-                continue
-            if called is not None and key in _ARGUMENTS:
-                at = Place((), called, (*lane, key))
-            else:
-                at = Place((*place.path, key), place.tool, (*lane, key))
-                # `{"name": "password", "value": …}` names its value.
-                name = called if called is not None and key == "value" else key
-            self.visit(item, name, at)
-
-    def _bytes(self, text: str) -> None:
-        edits = self._documents.base64_edits(text)
-        if edits:
-            self.changes[self._leaf] = edits
-        self._leaf += 1
-
-    def _list(self, value: list[JsonValue], key: str | None, place: Place) -> None:
-        flag: str | None = None
-        for number, item in enumerate(value):
-            lane = place.lane
-            if not (isinstance(item, dict) and "index" in item):
-                lane = (*lane, number)
-            at = Place((*place.path, number), place.tool, lane)
-            self.visit(item, flag or key, at)
-            # `["--password", "…"]` is a command line.
-            flag = item if isinstance(item, str) and item.startswith("--") else None
-
-
-_IDENTITY: Final = ("index", "output_index", "content_index", "summary_index")
-
-
-def _identity(value: Mapping[str, JsonValue]) -> list[object]:
-    """Return what tells a streamed part from its neighbours."""
-    return [value.get(name) for name in _IDENTITY if name in value]
-
-
-class _Rebuild:
-    """Makes the changed value; leaves are counted as `Walk` counts them."""
-
-    def __init__(self, changes: Changes) -> None:
-        self._changes = changes
-        self._leaf = 0
-
-    def of(self, value: JsonValue) -> JsonValue:
-        if isinstance(value, dict):
-            made: dict[str, JsonValue] = {}
-            for key, item in value.items():
-                name = self._text(key)
-                made[name] = self.of(item)
-            return made
-        if isinstance(value, list):
-            return [self.of(item) for item in value]
-        if isinstance(value, str):
-            return self._text(value)
-        change = self._changes.get(self._leaf)
-        self._leaf += 1
-        return int(change) if isinstance(change, str) else value
-
-    def _text(self, text: str) -> str:
-        change = self._changes.get(self._leaf)
-        self._leaf += 1
-        return applied(text, change) if isinstance(change, tuple) else text
 
 
 def looks_json(text: str) -> bool:

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from otel_agent_replay.model.payload import JsonValue, parse_json
-from otel_agent_replay.redact.documents import Changes, Documents, Gather, Place
+from otel_agent_replay.redact.documents import Documents
 from otel_agent_replay.redact.edits import Edits, distributed
+from otel_agent_replay.redact.logprobs import Changes, TokenRuns, resolve
 from otel_agent_replay.redact.tokens import has_twin_keys, parse_twins, token_edits
+from otel_agent_replay.redact.walk import Gather, Place
 
 __all__ = ["stream_edits"]
 
@@ -48,6 +50,7 @@ class _Stream:
         self._documents = documents
         self._lanes: dict[tuple[object, ...], _Lane] = {}
         self._tools: dict[tuple[object, ...], str] = {}
+        self._runs: TokenRuns = {}
         self.changes: list[Changes] = []
 
     def read(self, name: str, value: JsonValue) -> int:
@@ -61,6 +64,8 @@ class _Stream:
             place = place._replace(tool=tool)
         walk = self._documents.walk(value, place, self._gather(event))
         self.changes.append(walk.changes)
+        for lane, tokens in walk.runs.items():
+            self._runs.setdefault(lane, []).extend(tokens)
         return walk.keys
 
     def read_text(self, name: str, text: str) -> None:
@@ -92,6 +97,7 @@ class _Stream:
 
     def resolve(self) -> None:
         """Redact the lanes and add what changes in their pieces."""
+        resolve(self._runs, self._documents.text_edits)
         for lane in self._lanes.values():
             joined = "".join(piece.text for piece in lane.pieces)
             place = lane.place

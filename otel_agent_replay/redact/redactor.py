@@ -23,7 +23,7 @@ from otel_agent_replay.redact.attributes import (
     redacted_attributes,
 )
 from otel_agent_replay.redact.bodies import body_edits
-from otel_agent_replay.redact.documents import Documents, Place
+from otel_agent_replay.redact.documents import Documents
 from otel_agent_replay.redact.edits import applied, moved, spliced
 from otel_agent_replay.redact.failure import RedactionError
 from otel_agent_replay.redact.names import secret_header
@@ -31,6 +31,7 @@ from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
 from otel_agent_replay.redact.rules import Found, KeyPath
 from otel_agent_replay.redact.urls import url_secrets
+from otel_agent_replay.redact.walk import Place
 
 __all__ = ["AttrValue", "Redactor"]
 

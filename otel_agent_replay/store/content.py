@@ -27,8 +27,8 @@ from typing import Final
 from otel_agent_replay import semconv
 from otel_agent_replay.model.payload import dump_json, parse_json
 from otel_agent_replay.model.span import Attributes, SpanRecord
+from otel_agent_replay.model.split import SMALL, split
 from otel_agent_replay.store.rows import storable
-from otel_agent_replay.store.split import SMALL, split
 
 __all__ = [
     "INLINE",

@@ -36,7 +36,7 @@ GLUE = [
     *("%40", "%2B", "+", "-", "_", "(", ")", "[", "]", "{", "}", "\n", "0", "9", "99"),
     *("999", "a", "é", "😀", "password", "password:", "password=", "api_key", "token"),
     *("--password ", "Bearer ", "Basic ", "http", "redacted", "redacted-", "user-"),
-    *("#", ";", "*", "$", "<", ">", "|", "~", "١", "\x00", "sk-", "AKIA", "is "),
+    *("#", ";", "*", "$", "<", ">", "|", "~", "\u0661", "\x00", "sk-", "AKIA", "is "),
 ]
 MADE = [HERE.text(secret) for secret in SECRETS]
 

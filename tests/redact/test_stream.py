@@ -4,6 +4,7 @@ import base64
 import json
 import struct
 import zlib
+from itertools import pairwise
 
 import pytest
 
@@ -21,8 +22,7 @@ def response(body: bytes, cuts: list[int], kind: str) -> HttpResponse:
         status=200,
         headers=(("Content-Type", kind),),
         chunks=tuple(
-            Chunk(data=body[start:stop], at_ns=start)
-            for start, stop in zip(ends, ends[1:], strict=False)
+            Chunk(data=body[start:stop], at_ns=start) for start, stop in pairwise(ends)
         ),
     )
 
@@ -249,3 +249,43 @@ def test_tool_argument_rules_hold_in_streams():
     got = json.loads("".join(READ[anthropic](event) for event in made[1:]))
     assert got == redactor.value({"to": "Bob"}, tool="pay")
     assert got != {"to": "Bob"}
+
+
+def logprobs(tokens: list[str]) -> list[object]:
+    """Return what OpenAI says of each token, the token itself first among rivals."""
+    one = [{"token": t, "logprob": -0.1, "bytes": list(t.encode())} for t in tokens]
+    return [{**each, "top_logprobs": [each]} for each in one]
+
+
+SPLIT = ["Mail ", "alice", "@exa", "mple", ".com", ", ", "ok"]
+
+
+def test_a_secret_is_gone_from_log_probabilities(redactor, elsewhere):
+    """Tokens, their bytes and their rivals would spell it otherwise."""
+    text = "".join(SPLIT)
+    body = {"choices": [{"message": text, "logprobs": {"content": logprobs(SPLIT)}}]}
+    made = redactor.value(body)
+    got = made["choices"][0]["logprobs"]["content"]
+    assert "".join(each["token"] for each in got) == redactor.text(text)
+    assert "".join(each["top_logprobs"][0]["token"] for each in got) == "Mail , ok"
+    assert got[0]["bytes"] == list(b"Mail ")
+    assert set(got[1]["bytes"] + got[2]["bytes"]) == {0}
+    assert [each["logprob"] for each in got] == [-0.1] * len(SPLIT)
+    assert elsewhere.value(made) == made
+    assert json.loads(redactor.json_text(json.dumps(body))) == made
+
+
+def test_a_secret_is_gone_from_streamed_log_probabilities(redactor, elsewhere):
+    """One token an event."""
+    body = "".join(
+        "data: "
+        + json.dumps({"choices": [{"index": 0, "logprobs": {"content": [each]}}]})
+        + "\n\n"
+        for each in logprobs(SPLIT)
+    ).encode()
+    made = redactor.response(response(body, [], "text/event-stream"))
+    parts = [e["choices"][0]["logprobs"]["content"][0] for e in events(made.body)]
+    assert "".join(each["token"] for each in parts) == redactor.text("".join(SPLIT))
+    assert b"alice" not in made.body
+    assert str(list(b"alice"))[1:-1].encode() not in made.body
+    assert elsewhere.response(made) == made

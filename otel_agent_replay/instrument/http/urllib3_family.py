@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 
 import urllib3
 from urllib3.response import BaseHTTPResponse, HTTPResponse
+from urllib3.util import parse_url
 
 from otel_agent_replay import intercept
 from otel_agent_replay.instrument.http.exchange import Plan, plan_for, resent_headers
@@ -290,7 +291,7 @@ def _replace(asked: dict[str, Any], opened: OpenCall) -> None:
     pool: _Pool = asked["self"]
     if not request.url.startswith(_url(pool, {"url": "/"})):
         asked["self"] = urllib3.connection_from_url(request.url)
-    parts = urllib3.util.parse_url(request.url)
+    parts = parse_url(request.url)
     headers = urllib3.HTTPHeaderDict()
     for name, value in resent_headers(opened.call, opened.asked):
         headers.add(name, value)

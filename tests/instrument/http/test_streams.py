@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import os
 import threading
 
 import aiohttp
@@ -236,6 +237,26 @@ def test_streams_that_nobody_closes(server, recording):
     for response in (read, unread, outside):
         response.close()
     pool.clear()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_forked_child(server, recording):
+    """A stream that was open at a fork is its parent's to end, not the child's."""
+    pool = urllib3.PoolManager()
+    response = pool.request("GET", server.url("/done"), preload_content=False)
+
+    child = os.fork()
+    if child == 0:
+        close_streams()
+        os._exit(len(recording.pairs))
+    _, status = os.waitpid(child, 0)
+    close_streams()
+    response.close()
+    pool.clear()
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert len(recording.pairs) == 1
 
 
 @pytest.mark.parametrize(
