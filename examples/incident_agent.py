@@ -73,8 +73,14 @@ def answer(question: str) -> str:
         if FIXED and state["empty_searches"] >= 2:  # noqa: PLR2004 - the fix
             return "Not found: the documentation says nothing about this."
     # No tools any more: the model has to say something.
-    reply = client.chat.completions.create(model="gpt-4o-mini", messages=messages)
-    return reply.choices[0].message.content or ""
+    pieces = client.chat.completions.create(
+        model="gpt-4o-mini",
+        messages=messages,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    said = [choice.delta.content for piece in pieces for choice in piece.choices]
+    return "".join(filter(None, said))
 
 
 if __name__ == "__main__":

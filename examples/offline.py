@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 
+from otel_agent_replay.cli.demo.model import incident
 from otel_agent_replay.testing import (
     Answer,
     ScriptedProvider,
@@ -27,15 +28,6 @@ def model(request: ScriptedRequest) -> Answer:
         return opening_hours(request)
     offered = str(request.json.get("tools", ""))
     return weather(request) if "temperature" in offered else incident(request)
-
-
-def incident(request: ScriptedRequest) -> Answer:
-    """Search as long as there is a tool to search with, then make something up."""
-    if not request.json.get("tools"):
-        return Answer(text="You can return shoes within 90 days.")
-    tries = str(request.json["messages"]).count("'role': 'tool'")
-    query = f"return policy shoes {tries + 1}"
-    return Answer(tool_calls=[ToolCall("search_docs", {"query": query})])
 
 
 def weather(request: ScriptedRequest) -> Answer:

@@ -150,6 +150,8 @@ def _run(command: list[str], environment: dict[str, str], stdout: int | None) ->
         elif not (_from_terminal(number) and _in_foreground()):
             process.send_signal(number)
 
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # what was said before the program stands before its output
     with _signals_to(forward):
         try:
             process = subprocess.Popen(command, env=environment, stdout=stdout)  # noqa: S603 - the user's own command

@@ -114,10 +114,10 @@ class _TcpServer(ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, owner: LocalServer) -> None:
+    def __init__(self, owner: LocalServer, port: int) -> None:
         self.owner = owner
         self.connections = _Connections()
-        super().__init__(("127.0.0.1", 0), _Exchange)
+        super().__init__(("127.0.0.1", port), _Exchange)
 
     def process_request(
         self,
@@ -143,13 +143,17 @@ class LocalServer(ABC):
     Requests are answered in parallel, a thread a connection. After `close`
     returns, the port refuses connections and every open one is ended. Use it as a
     context manager.
+
+    Args:
+        port: The port to take; 0 takes a free one. That of a closed server makes
+            another appear in its place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, port: int = 0) -> None:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._requests: list[ScriptedRequest] = []
-        self._tcp = _TcpServer(self)
+        self._tcp = _TcpServer(self, port)
         self._thread = threading.Thread(
             target=self._tcp.serve_forever,
             kwargs={"poll_interval": 0.05},

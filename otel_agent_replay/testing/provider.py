@@ -61,22 +61,24 @@ class ScriptedProvider(LocalServer):
             What it raises becomes an answer with status 500.
         models: The models that `/v1/models` lists.
         piece_size: How many characters of text or arguments a streamed chunk has.
+        port: The port to take; 0 takes a free one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one keyword a choice
         self,
         *,
         answers: Iterable[Answer] = (),
         script: Script | None = None,
         models: Iterable[str] = ("scripted",),
         piece_size: int = 12,
+        port: int = 0,
     ) -> None:
         self._answers = deque(answers)
         self._script = script
         self._models = tuple(models)
         self._piece_size = piece_size
         self._unanswered = 0
-        super().__init__()
+        super().__init__(port=port)
 
     @property
     def base_url(self) -> str:

@@ -1,0 +1,1 @@
+"""`agent-replay demo`: an incident, from its recording to its regression test."""
