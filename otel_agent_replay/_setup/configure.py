@@ -85,6 +85,7 @@ def _start(settings: Settings) -> None:
     origin = handover.origin() if handover else None
     parts = make_parts(settings, provider, origin=origin)
     _process.settings, _process.parts = settings, parts
+    sessions.use_settings(settings)
     instrument(settings)
     intercept.install(parts.recorder)
     _process.frame = children.open_process_frame(handover) if handover else None
@@ -163,6 +164,7 @@ def shutdown(timeout: float = 30.0) -> bool:
     with _process.lock:
         parts, frame = _process.parts, _process.frame
         _process.parts, _process.frame, _process.settings = None, None, None
+        sessions.use_settings(None)
     if parts is None:
         return True
     intercept.install()

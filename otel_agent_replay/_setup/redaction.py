@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from otel_agent_replay.config import Settings
@@ -87,6 +88,8 @@ def redactor_of_run(run: Run, settings: Settings) -> tuple[Redactor, tuple[str, 
             "The key of this recording's pseudonyms is not known here: secrets that "
             "your code holds itself will not match. Set redaction_key to it.",
         )
+    # How this process records does not count: the run's own values are redacted.
+    settings = replace(settings, redact="default")
     policy = policy_of(settings)
     if _differs(policy.identity, run.policy):
         notes.append(

@@ -30,7 +30,7 @@ from otel_agent_replay.replay.plan import UNCHANGED, Changes, Plan, plan_of
 from otel_agent_replay.replay.replayer import Replayer, Tools
 from otel_agent_replay.replay.session import ReplaySession, raise_for
 
-__all__ = ["current", "fork", "open_session", "replay", "resume"]
+__all__ = ["current", "fork", "open_session", "replay", "resume", "use_settings"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -236,8 +236,20 @@ def open_session(
         _leave_log(opened)
 
 
+_configured: Settings | None = None
+
+
+def use_settings(settings: Settings | None) -> None:
+    """Say what `configure()` has put in force; sessions go by the same.
+
+    Else a policy, tools or model APIs given in code would be unknown to a replay.
+    """
+    global _configured  # noqa: PLW0603 - the one configuration of the process
+    _configured = settings
+
+
 def _settings_for(spec: SessionSpec) -> Settings:
-    settings = load_settings()
+    settings = _configured or load_settings()
     return replace(settings, run_class="test") if spec.mode == "replay" else settings
 
 
