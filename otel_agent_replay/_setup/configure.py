@@ -21,6 +21,7 @@ from otel_agent_replay._setup.stores import flush_before_reading
 from otel_agent_replay.capture.genai import Plain
 from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.config import Settings, load_settings
+from otel_agent_replay.instrument import http
 from otel_agent_replay.model.call import Outcome
 from otel_agent_replay.model.natives import record_exception
 from otel_agent_replay.model.payload import dump_json
@@ -86,7 +87,7 @@ def _start(settings: Settings) -> None:
     parts = make_parts(settings, provider, origin=origin)
     _process.settings, _process.parts = settings, parts
     sessions.use_settings(settings)
-    instrument(settings)
+    instrument(settings, parts)
     intercept.install(parts.recorder)
     _process.frame = children.open_process_frame(handover) if handover else None
     sessions.when_no_session(_handover)
@@ -171,6 +172,7 @@ def shutdown(timeout: float = 30.0) -> bool:
     intercept.set_base(None)
     if frame is not None:
         frame.close(Outcome())
+    http.close_streams()
     parts.recorder.finish()
     return parts.pipeline.shutdown(timeout)
 

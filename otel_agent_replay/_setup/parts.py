@@ -13,11 +13,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
+from otel_agent_replay import intercept
 from otel_agent_replay._setup.codecs import Codecs, decoded
 from otel_agent_replay._setup.program import environment, program_name
 from otel_agent_replay._setup.redaction import key_of_store, policy_of, redactor_for
 from otel_agent_replay._version import __version__
 from otel_agent_replay.capture.encode import Finisher
+from otel_agent_replay.capture.guard import guarded
 from otel_agent_replay.capture.losses import Losses
 from otel_agent_replay.capture.pipeline import Outlet, Pipeline
 from otel_agent_replay.capture.processor import AgentReplaySpanProcessor
@@ -25,6 +27,7 @@ from otel_agent_replay.capture.recorder import Recorder
 from otel_agent_replay.capture.runs import RunDefaults, RunOrigin
 from otel_agent_replay.config import Settings
 from otel_agent_replay.instrument import http, named, threads
+from otel_agent_replay.instrument.http.exchange import endpoint
 from otel_agent_replay.instrument.http.settings import HttpSettings
 from otel_agent_replay.instrument.providers.peek import peek_model
 from otel_agent_replay.model.run import PolicyId
@@ -47,6 +50,7 @@ class Parts:
 
     def finish(self, timeout: float = 30.0) -> bool:
         """End the run of the process and write everything; False if time ran out."""
+        http.close_streams()
         self.recorder.finish()
         return self.pipeline.flush(timeout)
 
@@ -92,6 +96,7 @@ def make_parts(
         losses=losses,
         origin=origin,
         fallback=private.get_tracer(SCOPE, __version__),
+        before_end=http.close_streams,
     )
     return Parts(
         recorder=recorder,
@@ -147,10 +152,16 @@ def _defaults(settings: Settings, policy: PolicyId) -> RunDefaults:
     )
 
 
-def instrument(settings: Settings) -> None:
-    """Put every instrument in place; calling it again changes the settings."""
+def instrument(settings: Settings, parts: Parts) -> None:
+    """Put every instrument in place; calling it again changes settings and parts."""
     codecs = Codecs(settings.model_apis)
-    own = [urlsplit(url).netloc.rpartition("@")[2] for url in _own_urls(settings)]
+    own = [endpoint(url) for url in _own_urls(settings)]
+
+    def count_failure(what: str, error: Exception) -> None:
+        run = parts.recorder.run_of(intercept.current())
+        with guarded(what, parts.losses, run.run_id if run else ""):
+            raise error
+
     http.install(
         HttpSettings(
             is_model=codecs.operation,
@@ -158,6 +169,7 @@ def instrument(settings: Settings) -> None:
             allow_hosts=settings.http_allow,
             deny_hosts=settings.http_deny,
             own_endpoints=frozenset(filter(None, own)),
+            on_failure=count_failure,
         ),
     )
     threads.install()
@@ -172,4 +184,9 @@ def _own_urls(settings: Settings) -> list[str]:
 
 
 def _http_url(store: str) -> str:
-    return store if store.startswith("clickhouse://") else ""
+    """Return the HTTP address of a ClickHouse store; empty for other stores."""
+    if not store.startswith("clickhouse://"):
+        return ""
+    split = urlsplit(store)
+    port = split.port or (8443 if "secure=true" in split.query.lower() else 8123)
+    return f"http://{split.hostname}:{port}"

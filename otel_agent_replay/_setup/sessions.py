@@ -219,7 +219,7 @@ def open_session(
     settings = _settings_for(spec)
     opened = _make(run, plan, spec, settings, handover)
     session = ReplaySession(run, plan, opened.replayer)
-    instrument(settings)
+    instrument(settings, opened.parts)
     with _in_force(opened, handover):
         try:
             yield session

@@ -14,7 +14,14 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, format_trace_id
+from opentelemetry.trace import (
+    Span,
+    SpanKind,
+    StatusCode,
+    Tracer,
+    format_span_id,
+    format_trace_id,
+)
 
 from otel_agent_replay import semconv
 from otel_agent_replay.capture.encode import Payload
@@ -56,7 +63,7 @@ class Recorder:
     of the process, which opens with its first call and ends with `finish`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what _setup wires together
         self,
         tracer: Tracer,
         processor: AgentReplaySpanProcessor,
@@ -65,9 +72,23 @@ class Recorder:
         losses: Losses,
         origin: RunOrigin | None = None,
         fallback: Tracer | None = None,
+        before_end: Callable[[OpenCall], None] = lambda _: None,
     ) -> None:
+        """Make a recorder.
+
+        Args:
+            tracer: Makes the spans.
+            processor: Takes payloads, and finds spans of other instrumentations.
+            defaults: What every run has.
+            losses: Where losses are counted.
+            origin: Where the next run comes from.
+            fallback: Makes the spans that the tracer's sampler leaves out.
+            before_end: Hears of a run's root call before its span ends, to end what
+                the run left open.
+        """
         self._tracer = tracer
         self._fallback = fallback or tracer
+        self._before_end = before_end
         self._processor = processor
         self._defaults = defaults
         self._losses = losses
@@ -102,6 +123,8 @@ class Recorder:
         if not isinstance(recorded, _Recorded) or recorded.stored:
             return
         with guarded("Recording the end of a call", self._losses, recorded.run.run_id):
+            if recorded.is_root:
+                self._before_end(opened)
             extra = (
                 self._run_attributes(recorded.run, failed=outcome.failed)
                 if recorded.is_root
@@ -203,7 +226,7 @@ class Recorder:
         run_id = origin.run_id or (
             secrets.token_hex(16) if parent else format_trace_id(context.trace_id)
         )
-        run = RunState(run_id, agent_name=name, process_id=self._process_id)
+        run = RunState(run_id, agent_name=name, process_id=secrets.token_hex(8))
         run.span = span
         self._note_run(run)
         self._mark(span, run, kind="agent", operation=semconv.OP_INVOKE_AGENT)
@@ -243,7 +266,7 @@ class Recorder:
         run = RunState(
             self._origin.run_id or "",
             agent_name=self._defaults.agent_name,
-            process_id=self._process_id,
+            process_id=secrets.token_hex(8),
         )
         parent = self._origin.parent_span
         run.span = trace.NonRecordingSpan(parent) if parent else None
@@ -261,7 +284,7 @@ class Recorder:
             run = RunState(
                 format_trace_id(current.trace_id),
                 agent_name=name,
-                process_id=self._process_id,
+                process_id=secrets.token_hex(8),
             )
             self._note_run(run)
             if root is not None:
@@ -357,6 +380,9 @@ class Recorder:
         if call.kind != "process":  # it counts the steps of its process, and is none
             span.set_attribute(semconv.STEP_SEQUENCE, run.next_sequence())
         span.set_attribute(semconv.STEP_EFFECT, call.effect)
+        if parent is not None and trace.get_current_span() is not parent.span:
+            above = parent.span.get_span_context().span_id
+            span.set_attribute(semconv.STEP_PARENT, format_span_id(above))
         model = call.attributes.get(semconv.REQUEST_MODEL)
         if isinstance(model, str):
             span.set_attribute(semconv.REQUEST_MODEL, model)

@@ -69,5 +69,5 @@ _CODES: Final[dict[type[AgentReplayError], ExitCode]] = {
 
 def exit_code_of(error: AgentReplayError) -> ExitCode:
     """Return the exit code that stands for an error."""
-    codes = (_CODES.get(cls) for cls in type(error).__mro__)  # type: ignore[arg-type]
+    codes = (_CODES.get(cls) for cls in type(error).__mro__)
     return next((code for code in codes if code is not None), ExitCode.UNEXPECTED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -19,7 +19,14 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
-Decorator: TypeAlias = Callable[[F], F]
+
+
+class Decorator(Protocol):
+    """Adds an option to a command's function."""
+
+    def __call__(self, function: F, /) -> F:
+        """Return the function with the option."""
+
 
 _COMPLETED_RUNS: Final = 50
 
@@ -42,7 +49,7 @@ def _complete_run(
     return [item for item in found if item.value.startswith(incomplete)]
 
 
-def run_argument(name: str = "run") -> Decorator[F]:
+def run_argument(name: str = "run") -> Decorator:
     """Return the argument that names a run."""
     return click.argument(name, metavar=name.upper(), shell_complete=_complete_run)
 

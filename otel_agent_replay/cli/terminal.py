@@ -64,7 +64,7 @@ class Screen:
         with self._console.capture() as captured:
             self._console.print(what, style=style)
         for line in captured.get().splitlines() or [""]:
-            print(line.rstrip(), file=self._console.file, flush=True)  # noqa: T201
+            print(line.rstrip(), file=self._console.file, flush=True)
 
     def heading(self, content: str) -> None:
         """Print the heading of a part."""

@@ -22,6 +22,7 @@ from otel_agent_replay.loader.places import (
 from otel_agent_replay.loader.recovery import with_results
 from otel_agent_replay.loader.selection import is_root, spans_of
 from otel_agent_replay.loader.wire import described
+from otel_agent_replay.model.payload import JsonObject
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.model.step import Step
@@ -121,7 +122,7 @@ def _run(
             roots,
             lambda v: facts.json_object(v, semconv.RUN_MODEL_CONFIGURATION),
         )
-        or {},
+        or _model_configuration(steps),
         environment=facts.told(
             roots,
             lambda v: facts.json_object(v, semconv.RUN_ENVIRONMENT),
@@ -141,6 +142,14 @@ def _run(
         dropped=dropped_counts(roots, drafts),
         spans=spans,
     )
+
+
+def _model_configuration(steps: tuple[Step, ...]) -> JsonObject:
+    """Return model and parameters of the first model call."""
+    request = next((step.request for step in steps if step.request), None)
+    if request is None:
+        return {}
+    return {semconv.REQUEST_MODEL: request.model, **request.parameters}
 
 
 def _agent_name(spans: tuple[SpanRecord, ...], root: SpanRecord | None) -> str:

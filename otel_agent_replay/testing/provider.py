@@ -64,7 +64,7 @@ class ScriptedProvider(LocalServer):
         port: The port to take; 0 takes a free one.
     """
 
-    def __init__(  # noqa: PLR0913 - one keyword a choice
+    def __init__(
         self,
         *,
         answers: Iterable[Answer] = (),

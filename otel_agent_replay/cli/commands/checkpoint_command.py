@@ -62,7 +62,9 @@ def _print(screen: Screen, found: Checkpoint) -> None:
         screen.print(text(f"  {', '.join(names)}"))
     screen.heading("Conversation")
     if found.continues is not None:
-        screen.print(text(f"  goes on from {found.continues}, which is not in this run"))
+        screen.print(
+            text(f"  goes on from {found.continues}, which is not in this run")
+        )
     if found.system:
         print_messages(screen, [Message(role="system", parts=found.system)])
     print_messages(screen, found.messages)

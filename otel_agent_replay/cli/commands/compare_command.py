@@ -81,7 +81,7 @@ def print_comparison(screen: Screen, a: Run, b: Run, found: Comparison) -> None:
     if found.rows:
         screen.print_table(_COLUMNS, [_row(each) for each in found.rows])
     _print_first(screen, found)
-    _print_answers(screen, a, b, found)
+    _print_answers(screen, a, found)
     screen.heading("Figures")
     screen.print_table(
         (Column(""), Column("A", number=True), Column("B", number=True)),
@@ -126,7 +126,7 @@ def _difference(row: AlignedSteps) -> tuple[str, str, str]:
 
 
 def _line(step: Step) -> str:
-    return short(" → ".join(filter(None, [asked(step), answered(step)])), 200)
+    return short(" ⇒ ".join(filter(None, [asked(step), answered(step)])), 200)
 
 
 def _print_first(screen: Screen, found: Comparison) -> None:
@@ -146,7 +146,7 @@ def _print_first(screen: Screen, found: Comparison) -> None:
         screen.print(text(f"  {_difference(row)[2]}"))
 
 
-def _print_answers(screen: Screen, a: Run, b: Run, found: Comparison) -> None:
+def _print_answers(screen: Screen, a: Run, found: Comparison) -> None:
     for name, fields in (("Input", found.input), ("Answer", found.answer)):
         if fields:
             screen.heading(f"{name} differs")

@@ -98,10 +98,8 @@ def _changes(function: F) -> F:
     cls=TeachingCommand,
     examples=(
         "agent-replay fork last --at 5 --set state.max_retries=3 -- python my_agent.py",
-        "agent-replay fork 9a5ed353 --at 4 --result '[\"30 days\"]' "
-        "-- python my_agent.py",
-        "agent-replay fork last --at 2 --model gpt-4o --parameter temperature=0 "
-        "-- python my_agent.py --fixed",
+        "agent-replay fork last --at 4 --result '[\"30 days\"]' -- python my_agent.py",
+        "agent-replay fork last --at 2 --model gpt-4o -- python my_agent.py --fixed",
     ),
 )
 @run_argument()

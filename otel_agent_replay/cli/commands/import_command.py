@@ -53,5 +53,7 @@ def command(file: BinaryIO, store: str | None, *, as_json: bool) -> None:
         return
     run_id = clean_line(short_id(recording.run_id))
     spans = count(len(recording.spans), "span")
-    message = f"Stored {run_id}, {spans}, in {where}. See it: agent-replay show {run_id}"
+    message = (
+        f"Stored {run_id}, {spans}, in {where}. See it: agent-replay show {run_id}"
+    )
     click.echo(message, err=True)

@@ -47,5 +47,7 @@ def command(run: str, otlp: str, store: str | None, *, as_json: bool) -> None:
         return
     where = clean_line(otlp)
     trace = recording.spans[0].trace_id if recording.spans else "-"
-    message = f"Sent {short_id(run_id)}, {count(sent, 'span')}, to {where}: trace {trace}"
+    message = (
+        f"Sent {short_id(run_id)}, {count(sent, 'span')}, to {where}: trace {trace}"
+    )
     click.echo(message, err=True)

@@ -21,8 +21,7 @@ __all__ = ["command"]
     cls=TeachingCommand,
     examples=(
         "agent-replay record -- python my_agent.py",
-        "agent-replay record --tool my_agent:search --tool my_agent:send_mail=write "
-        "-- python -m my_agent",
+        "agent-replay record --tool my_agent:send_mail=write -- python -m my_agent",
         "agent-replay record --user ada --tag nightly -- my-agent-command --verbose",
     ),
 )

@@ -39,12 +39,15 @@ __all__ = ["command"]
     help="Print the report as JSON; what the program prints goes to standard error.",
 )
 @command_argument
-def command(
+def command(  # noqa: PLR0913 - one argument an option
     run: str,
     command: tuple[str, ...],
     store: str | None,
     tools: tuple[str, ...],
-    **flags: bool,
+    *,
+    allow_gaps: bool,
+    keep: bool,
+    as_json: bool,
 ) -> None:
     """Run a program with every call answered from a recorded run, and nothing live.
 
@@ -54,6 +57,13 @@ def command(
     0 only if nothing did.
     """
     request = SessionRequest(
-        mode="replay", run=run, command=command, store=store, tools=tools, **flags
+        mode="replay",
+        run=run,
+        command=command,
+        store=store,
+        tools=tools,
+        allow_gaps=allow_gaps,
+        keep=keep,
+        as_json=as_json,
     )
     raise click.exceptions.Exit(run_session(request).exit_code)

@@ -43,7 +43,9 @@ def command(  # noqa: PLR0913 - one argument an option
     store: str | None,
     tools: tuple[str, ...],
     allow_writes: tuple[str, ...],
-    **flags: bool,
+    *,
+    allow_gaps: bool,
+    as_json: bool,
 ) -> None:
     """Run a program on from where a recorded run stopped, in the same run.
 
@@ -59,6 +61,7 @@ def command(  # noqa: PLR0913 - one argument an option
         store=store,
         tools=tools,
         allow_writes=frozenset(allow_writes),
-        **flags,
+        allow_gaps=allow_gaps,
+        as_json=as_json,
     )
     raise click.exceptions.Exit(run_session(request).exit_code)

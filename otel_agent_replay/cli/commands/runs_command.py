@@ -44,31 +44,20 @@ _COLUMNS: Final = (
 )
 
 
-class _Moment(click.ParamType):
-    """A date and time, or how long ago: `2h`, `3d`."""
-
-    name = "time"
-
-    def convert(
-        self,
-        value: str | int,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> int:
-        if isinstance(value, int):
-            return value
-        ago = _AGO.fullmatch(value)
-        if ago:
-            now = time.time_ns()
-            return now - int(ago[1]) * _UNITS[ago[2]] * _SECOND
-        try:
-            return int(datetime.fromisoformat(value).astimezone().timestamp() * _SECOND)
-        except (ValueError, OverflowError):
-            message = f"{value!r} is no time; write 2h, 3d, 2026-11-20 or an ISO time"
-            self.fail(message, param, ctx)
-
-
-_MOMENT: Final = _Moment()
+def _moment(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> int | None:
+    """Return a date, a time, or how long ago (`2h`, `3d`) in Unix nanoseconds."""
+    if value is None:
+        return None
+    ago = _AGO.fullmatch(value)
+    if ago:
+        return time.time_ns() - int(ago[1]) * _UNITS[ago[2]] * _SECOND
+    try:
+        return int(datetime.fromisoformat(value).astimezone().timestamp() * _SECOND)
+    except (ValueError, OverflowError):
+        message = f"{value!r} is no time; write 2h, 3d, 2026-11-20 or an ISO time"
+        raise click.BadParameter(message, context, parameter) from None
 
 
 @click.command(
@@ -92,10 +81,22 @@ _MOMENT: Final = _Moment()
 @click.option("--user", metavar="USER", help="Runs for this user.")
 @click.option("--tag", metavar="WORD", help="Runs with this tag.")
 @click.option("--text", metavar="TEXT", help="Runs that say this anywhere.")
-@click.option("--since", "since_ns", type=_MOMENT, metavar="TIME", help="Begun at this time or later.")
-@click.option("--until", "until_ns", type=_MOMENT, metavar="TIME", help="Begun before.")
-@click.option("--min-cost", "min_cost_usd", type=float, metavar="USD", help="Cost this or more.")
-@click.option("--max-cost", "max_cost_usd", type=float, metavar="USD", help="Cost this or less.")
+@click.option(
+    "--since",
+    "since_ns",
+    callback=_moment,
+    metavar="TIME",
+    help="Begun at this time or later.",
+)
+@click.option(
+    "--until", "until_ns", callback=_moment, metavar="TIME", help="Begun before."
+)
+@click.option(
+    "--min-cost", "min_cost_usd", type=float, metavar="USD", help="Cost this or more."
+)
+@click.option(
+    "--max-cost", "max_cost_usd", type=float, metavar="USD", help="Cost this or less."
+)
 @click.option(
     "--limit",
     type=click.IntRange(min=1),

@@ -30,7 +30,7 @@ class Stage:
         self._screen.print()
         head = ((f" {self._acts} ", "bold reverse"), (f" {heading}", "bold"))
         self._screen.print(Text.assemble(*head))
-        self._screen.print(text(told, "dim"))
+        self._screen.print(text(told, "dim", lines=True))
 
     def show(self, words: Sequence[str], program: str = "agent-replay") -> None:
         """Show a command as a person would type it."""
@@ -58,4 +58,4 @@ class Stage:
 
     def say(self, words: str, style: str = "") -> None:
         """Print a line."""
-        self._screen.print(text(words, style))
+        self._screen.print(text(words, style, lines=True))

@@ -83,8 +83,8 @@ def _record(stage: Stage) -> tuple[int, Run]:
     stage.act(
         "Record the incident",
         "A support agent, written with the openai SDK, asks a model (a scripted one, "
-        "on this machine).\nThe index behind its search is empty. It is not edited "
-        "for the recording.",
+        "on this machine).\nThe index behind its search is empty. Nothing in it starts "
+        "a recording.",
     )
     with _model() as model:
         code = stage.run("record", "--", *_PROGRAM)
@@ -239,33 +239,37 @@ def _regression_test(stage: Stage, fixed: Run) -> None:
     code = stage.run("export", short_id(fixed.run_id), "-o", RECORDING)
     written = code == 0 and Path(RECORDING).exists()
     stage.check(f"{RECORDING} is written", holds=written)
-    old = _run_test(stage, fixed=False)
+    # Side by side: each takes as long as the SDK takes to be imported.
+    tests = [_start_test(fixed=fixed) for fixed in (False, True)]
+    old, new = [(each, each.communicate()[0]) for each in tests]
+    stage.show(_test_words(), program="python")
     stage.check(
         "the test fails on the old agent, and names the difference",
-        holds=old.returncode != 0 and "DivergenceError" in old.stdout,
-        found=old.stdout,
+        holds=old[0].returncode != 0 and "DivergenceError" in old[1],
+        found=old[1],
     )
-    new = _run_test(stage, fixed=True)
+    stage.show(_test_words(), program="INCIDENT_FIXED=1 python")
     stage.check(
         "the test passes on the fixed agent",
-        holds=new.returncode == 0,
-        found=new.stdout,
+        holds=new[0].returncode == 0,
+        found=new[1],
     )
 
 
-def _run_test(stage: Stage, *, fixed: bool) -> subprocess.CompletedProcess[str]:
-    """Run the test as pytest does; where there is no pytest, call it."""
-    words = ["-m", "pytest", "-q", TEST]
-    if importlib.util.find_spec("pytest") is None:
-        module = TEST.removesuffix(".py")
-        words = ["-c", f"from {module} import *; test_an_empty_index_is_admitted()"]
+def _start_test(*, fixed: bool) -> subprocess.Popen[str]:
     version = {"INCIDENT_FIXED": "1"} if fixed else {}
-    stage.show(words, program="INCIDENT_FIXED=1 python" if fixed else "python")
-    return subprocess.run(  # noqa: S603 - our own test
-        [sys.executable, *words],
+    return subprocess.Popen(  # noqa: S603 - our own test
+        [sys.executable, *_test_words()],
         env={**os.environ, **version, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
+
+
+def _test_words() -> list[str]:
+    """Return how to run the test; where there is no pytest it is simply called."""
+    if importlib.util.find_spec("pytest") is not None:
+        return ["-m", "pytest", "-q", "-p", "no:cacheprovider", TEST]
+    module = TEST.removesuffix(".py")
+    return ["-c", f"from {module} import *; test_an_empty_index_is_admitted()"]
