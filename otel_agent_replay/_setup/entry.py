@@ -18,6 +18,7 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from otel_agent_replay._setup.children import SESSION
 from otel_agent_replay._setup.configure import configure, run_ids
 from otel_agent_replay.errors import AgentReplayError
 
@@ -26,6 +27,8 @@ __all__ = ["CHECKED_IN", "EXPORTER", "EnvironmentExporter", "after_instrument", 
 EXPORTER: Final = "agent_replay"
 CHECKED_IN: Final = "AGENT_REPLAY_CHECK_IN"
 """Names the file by which a started program says that it is being recorded."""
+CANNOT_START: Final = 70
+"""Exit code of a program whose session cannot be opened."""
 
 _LOGGER = logging.getLogger("otel_agent_replay")
 
@@ -51,14 +54,20 @@ def _check_in(words: str) -> None:
 
 
 def after_instrument() -> None:
-    """Begin to record where `opentelemetry-instrument` was told to export to us."""
-    exporters = os.environ.get("OTEL_TRACES_EXPORTER", "")
-    if EXPORTER not in [name.strip() for name in exporters.split(",")]:
+    """Begin to record where `opentelemetry-instrument` was told to export to us.
+
+    Its `sitecustomize` hides that of our launcher, so this stands for it too.
+    """
+    exporters = os.environ.get("OTEL_TRACES_EXPORTER", "").split(",")
+    launched = CHECKED_IN in os.environ or SESSION in os.environ
+    if EXPORTER not in [name.strip() for name in exporters] and not launched:
         return
     try:
         start()
     except AgentReplayError as error:
         _LOGGER.error("Nothing is recorded: %s", error)  # noqa: TRY400 - a clear text
+        if SESSION in os.environ:
+            os._exit(CANNOT_START)  # a replay that cannot start must not go live
 
 
 class EnvironmentExporter(SpanExporter):

@@ -83,9 +83,9 @@ def launch(
         words = _words(check_in)
     return Finished(
         exit_code=exit_code,
-        processes=tuple(int(what) for word, what in words if word == "process"),
-        ended=tuple(int(what) for word, what in words if word == "ended"),
-        run_ids=tuple(dict.fromkeys(what for word, what in words if word == "run")),
+        processes=tuple(int(what) for what in _said(words, "process")),
+        ended=tuple(int(what) for what in _said(words, "ended")),
+        run_ids=_said(words, "run"),
     )
 
 
@@ -196,6 +196,11 @@ def _in_foreground() -> bool:
         finally:
             os.close(terminal)
     return False
+
+
+def _said(words: list[tuple[str, str]], wanted: str) -> tuple[str, ...]:
+    """Return what goes with a word, once; a process that `exec`s says things again."""
+    return tuple(dict.fromkeys(what for word, what in words if word == wanted))
 
 
 def _words(check_in: Path) -> list[tuple[str, str]]:

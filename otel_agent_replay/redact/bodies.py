@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.message import Message
 from typing import Final, NamedTuple
 
 from otel_agent_replay.redact.documents import Documents, looks_json
-from otel_agent_replay.redact.edits import ByteEdit, Edit, Edits, byte_edits
+from otel_agent_replay.redact.edits import (
+    ByteEdit,
+    Edit,
+    Edits,
+    byte_edits,
+    moved,
+    spliced,
+)
 from otel_agent_replay.redact.failure import RedactionError
 from otel_agent_replay.redact.frames import EVENT_STREAM, frame_edits
 from otel_agent_replay.redact.lanes import stream_edits
 from otel_agent_replay.redact.urls import parameters
 from otel_agent_replay.redact.walk import ROOT
 
-__all__ = ["body_edits"]
+__all__ = ["body_edits", "settled_body"]
 
 _PICTURES_AND_SOUND: Final = ("image/", "audio/", "video/", "font/")
 _NOT_SEARCHED_BUT_TEXT: Final = ("image/svg+xml",)
@@ -24,6 +31,7 @@ _LINES: Final = frozenset(
     {"application/x-ndjson", "application/ndjson", "application/stream+json"}
     | {"application/x-json-stream", "application/json-seq"},
 )
+_PASSES: Final = 8
 _CODECS: Final = {
     "utf-8": "utf-8",
     "utf8": "utf-8",
@@ -51,6 +59,26 @@ def _media_type(text: str | None) -> _MediaType:
         charset.lower() if isinstance(charset, str) else "utf-8",
         boundary if isinstance(boundary, str) else "",
     )
+
+
+def settled_body(
+    documents: Documents,
+    content: bytes,
+    content_type: str | None,
+    stops: Sequence[int] = (),
+) -> tuple[bytes, list[int]]:
+    """Return a body redacted, and where ascending offsets in it are then.
+
+    Raises:
+        RedactionError: See `body_edits`; or its rules do not come to rest.
+    """
+    places = list(stops)
+    for _ in range(_PASSES):
+        edits = body_edits(documents, content, content_type)
+        if not edits:
+            return content, places
+        content, places = spliced(content, edits), moved(places, edits)
+    raise RedactionError("A body", "its rules do not come to rest")
 
 
 def body_edits(

@@ -74,7 +74,7 @@ class Pseudonymizer:
         if text.isdigit():
             return text
         digits = _digits(self._digest(kind, value), 12)
-        return f"999{digits}" if kind == "phone" else f"999999{digits}"
+        return f"9991{digits[1:]}" if kind == "phone" else f"999999{digits}"
 
     def _digest(self, kind: str, value: str) -> bytes:
         content = f"{kind}\0{value}".encode("utf-8", "surrogatepass")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import Final
 
 from otel_agent_replay.model.call import Call, Outcome, RecordedException
@@ -22,9 +23,9 @@ from otel_agent_replay.redact.attributes import (
     as_json,
     redacted_attributes,
 )
-from otel_agent_replay.redact.bodies import body_edits
+from otel_agent_replay.redact.bodies import settled_body
 from otel_agent_replay.redact.documents import Documents
-from otel_agent_replay.redact.edits import applied, moved, spliced
+from otel_agent_replay.redact.edits import applied
 from otel_agent_replay.redact.failure import RedactionError
 from otel_agent_replay.redact.names import secret_header
 from otel_agent_replay.redact.policy import Policy
@@ -138,7 +139,7 @@ class Redactor:
         if not self.policy.enabled:
             return content
         with _failing_closed("A body"):
-            return spliced(content, body_edits(self._documents, content, content_type))
+            return settled_body(self._documents, content, content_type)[0]
 
     def request(self, request: HttpRequest) -> HttpRequest:
         """Return a request redacted: URL, headers, body."""
@@ -157,31 +158,27 @@ class Redactor:
         if not self.policy.enabled:
             return response
         headers = self.headers(response.headers)
-        content = response.body
+        old = response.body
+        stops = list(accumulate(len(chunk.data) for chunk in response.chunks))
         with _failing_closed("A body"):
             content_type = header(response.headers, _CONTENT_TYPE)
-            edits = body_edits(self._documents, content, content_type)
-        if not edits:
-            return replace(response, headers=headers, reason=self.text(response.reason))
-        new = spliced(content, edits)
-        ends: list[int] = []
-        for chunk in response.chunks:
-            ends.append(len(chunk.data) + (ends[-1] if ends else 0))
-        stops = moved(ends, edits)
-        starts = [0, *stops]
+            new, stops = settled_body(self._documents, old, content_type, stops)
+        if new == old:
+            chunks = response.chunks
+        else:
+            chunks = tuple(
+                Chunk(data=new[start:stop], at_ns=chunk.at_ns)
+                for chunk, (start, stop) in zip(
+                    response.chunks,
+                    pairwise([0, *stops]),
+                    strict=True,
+                )
+            )
         return replace(
             response,
             reason=self.text(response.reason),
-            headers=_with_length(headers, len(content), len(new)),
-            chunks=tuple(
-                Chunk(data=new[start:stop], at_ns=chunk.at_ns)
-                for chunk, start, stop in zip(
-                    response.chunks,
-                    starts,
-                    stops,
-                    strict=False,
-                )
-            ),
+            headers=_with_length(headers, len(old), len(new)),
+            chunks=chunks,
         )
 
     def call(self, call: Call) -> Call:

@@ -144,6 +144,8 @@ class Walk:
                     if key == TOKEN:
                         break
                     at += 1 + leaves(part)
+                # Alone a token means nothing; the run of them decides.
+                self.changes.pop(at, None)
                 below = dict(shadow(item, None, first))
                 below.pop(at, None)
                 run.append(Token(self.changes, at, text, below))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ import httpx2
 import requests
 
 from otel_agent_replay.model.payload import Headers, HttpRequest
+
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing here is encrypted; reading certificates takes longer than a request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +42,7 @@ class Ask:
     stream: bool
 
     @classmethod
-    def of(
-        cls, request: HttpRequest, url: str, more: Headers, *, stream: bool
-    ) -> Ask:
+    def of(cls, request: HttpRequest, url: str, more: Headers, *, stream: bool) -> Ask:
         """Make a recorded request again, at another address."""
         return cls(
             method=request.method,
@@ -116,14 +118,13 @@ def _whole(body: bytes) -> tuple[bytes, ...]:
 @contextlib.asynccontextmanager
 async def every_client() -> AsyncIterator[list]:
     """Open one client of each kind, sync and async."""
-    # Nothing here is encrypted; reading certificates takes longer than a request.
     async with contextlib.AsyncExitStack() as stack:
         enter, aenter = stack.enter_context, stack.enter_async_context
         yield [
-            _HttpxClient(enter(httpx2.Client(verify=False))),
-            _AsyncHttpxClient(await aenter(httpx2.AsyncClient(verify=False))),
-            _HttpxClient(enter(httpx.Client(verify=False))),
-            _AsyncHttpxClient(await aenter(httpx.AsyncClient(verify=False))),
+            _HttpxClient(enter(httpx2.Client(verify=NO_CERTIFICATES))),
+            _AsyncHttpxClient(await aenter(httpx2.AsyncClient(verify=NO_CERTIFICATES))),
+            _HttpxClient(enter(httpx.Client(verify=NO_CERTIFICATES))),
+            _AsyncHttpxClient(await aenter(httpx.AsyncClient(verify=NO_CERTIFICATES))),
             _RequestsClient(enter(requests.Session())),
             _AiohttpClient(await aenter(aiohttp.ClientSession())),
         ]

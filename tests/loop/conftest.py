@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
-Table = dict[str, dict[str, Counter]]
-TABLE = pytest.StashKey[Table]()
+LOOPED = "went round the loop"
 
 
-@pytest.fixture(scope="session")
-def looped(pytestconfig) -> Table:
-    """A table that the session's summary prints: counts by way of sending, by API."""
-    return pytestconfig.stash.setdefault(TABLE, {})
+@pytest.fixture
+def looped(record_property):
+    """Note how many of how many interactions of an API came back, sent in one way."""
+
+    def note(api: str, way: str, said: str) -> None:
+        record_property(LOOPED, [api, way, said])
+
+    return note
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    table = config.stash.get(TABLE, {})
+def pytest_terminal_summary(terminalreporter):
+    # Properties travel with the reports, also from other processes.
+    reports = [each for found in terminalreporter.stats.values() for each in found]
+    table: dict[str, list[str]] = {}
+    for report in reports:
+        if getattr(report, "when", None) != "call":
+            continue
+        for name, said in report.user_properties:
+            if name == LOOPED:
+                table.setdefault(said[0], []).append(f"  {said[1]:28} {said[2]}")
     if not table:
         return
     terminalreporter.section("recorded traffic: served, stored, loaded, replayed")
-    for api, ways in sorted(table.items()):
-        said = ", ".join(f"{way} {n['right']}/{n['all']}" for way, n in ways.items())
-        terminalreporter.write_line(f"{api:24} {said}")
+    for api, lines in sorted(table.items()):
+        terminalreporter.write_line(api)
+        for line in lines:
+            terminalreporter.write_line(line)

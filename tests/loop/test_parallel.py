@@ -181,7 +181,9 @@ async def test_models_under_gather_with_streams(store_url):
     await client.close()
 
     assert again == first
-    assert ["".join(parts) for parts in first] == [f"answer to question {n}" for n in EIGHT]
+    assert ["".join(parts) for parts in first] == [
+        f"answer to question {n}" for n in EIGHT
+    ]
     assert session.report.ok
 
 

@@ -243,7 +243,10 @@ def test_fork_with_a_changed_answer(shop, store_url):
         result = shop.run(["one"])
 
     assert result[0] == "Something else. ONE"
-    assert session.run.steps[2].response.messages[0].parts[0]["content"] == "Something else."
+    assert (
+        session.run.steps[2].response.messages[0].parts[0]["content"]
+        == "Something else."
+    )
 
 
 def test_a_change_that_does_not_fit_is_refused(shop, store_url):
@@ -304,7 +307,9 @@ def test_missing_extra_and_changed_calls_are_told_apart(shop, provider, store_ur
 
     assert any("missing: part" in line for line in missing.value.differences)
     assert any("unexpected" in line for line in extra.value.differences)
-    assert any("'two'" in line and "'deux'" in line for line in changed.value.differences)
+    assert any(
+        "'two'" in line and "'deux'" in line for line in changed.value.differences
+    )
     assert (len(provider.requests), shop.happened) == (asked, happened)
 
 

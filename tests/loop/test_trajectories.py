@@ -95,7 +95,11 @@ def shown(messages: list[dict]) -> list[tuple]:
             message.get("content") or None,
             message.get("tool_call_id"),
             tuple(
-                (call["id"], call["function"]["name"], loads(call["function"]["arguments"]))
+                (
+                    call["id"],
+                    call["function"]["name"],
+                    loads(call["function"]["arguments"]),
+                )
                 for call in message.get("tool_calls") or ()
             ),
         )

@@ -48,7 +48,8 @@ def command(run: str, output: Path | None, store: str | None) -> None:
     try:
         output.write_text(content, encoding="utf-8", errors="surrogatepass")
     except OSError as error:
-        raise click.FileError(str(output), error.strerror or str(error)) from error
+        message = f"{output}: {error.strerror or error}"
+        raise click.BadParameter(message, param_hint="--output") from error
     spans = count(len(recording.spans), "span")
     message = f"Wrote {short_id(run_id)}, {spans}, to {clean_line(str(output))}."
     click.echo(message, err=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+from typing import Final
 
 import click
 
@@ -14,6 +14,7 @@ from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import print_json
 from otel_agent_replay.cli.wording import count, short_id
 from otel_agent_replay.errors import RecordingError
+from otel_agent_replay.model.run import Recording
 from otel_agent_replay.replay.codec import load_recording
 
 __all__ = ["command"]
@@ -28,23 +29,16 @@ _LARGEST: Final = 1 << 30
         "gunzip -c incident.json.gz | agent-replay import -",
     ),
 )
-@click.argument("file", type=click.File("rb"), metavar="FILE")
+@click.argument("file", type=click.Path(allow_dash=True), metavar="FILE")
 @store_option
 @json_option
-def command(file: BinaryIO, store: str | None, *, as_json: bool) -> None:
+def command(file: str, store: str | None, *, as_json: bool) -> None:
     """Store the run of a file that `agent-replay export` wrote; - is standard input.
 
     The file may come from anyone: it is checked whole before anything is stored. A
     run that is stored already stays as it is.
     """
-    content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise RecordingError(file.name, f"it has more than {_LARGEST} bytes")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise RecordingError(file.name, f"it is no UTF-8 text: {error}") from None
-    recording = load_recording(text, file.name)
+    recording = _read(file)
     with open_store(store_url(store)) as opened:
         opened.add(recording)
         where = opened.shown_url
@@ -57,3 +51,20 @@ def command(file: BinaryIO, store: str | None, *, as_json: bool) -> None:
         f"Stored {run_id}, {spans}, in {where}. See it: agent-replay show {run_id}"
     )
     click.echo(message, err=True)
+
+
+def _read(path: str) -> Recording:
+    name = "standard input" if path == "-" else path
+    try:
+        with click.open_file(path, "rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        message = f"{name}: {error.strerror or error}"
+        raise click.BadParameter(message, param_hint="FILE") from error
+    if len(content) > _LARGEST:
+        raise RecordingError(name, f"it has more than {_LARGEST} bytes")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise RecordingError(name, f"it is no UTF-8 text: {error}") from None
+    return load_recording(text, name)
