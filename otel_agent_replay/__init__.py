@@ -1,6 +1,7 @@
 """Record, store, replay, resume and fork AI agents out of OpenTelemetry alone."""
 
 from otel_agent_replay._setup.configure import configure, describe_run, flush, shutdown
+from otel_agent_replay._setup.exporter import AgentReplaySpanExporter
 from otel_agent_replay._setup.sessions import fork, replay, resume
 from otel_agent_replay._setup.stores import RunStore, open_store
 from otel_agent_replay._version import __version__
@@ -11,6 +12,7 @@ from otel_agent_replay.replay.compare import compare
 
 __all__ = [
     "AgentReplayError",
+    "AgentReplaySpanExporter",
     "DivergenceError",
     "RunStore",
     "__version__",

@@ -30,6 +30,7 @@ __all__ = [
     "OpenCall",
     "active",
     "current",
+    "in_force",
     "install",
     "open_call",
     "session",
@@ -195,6 +196,19 @@ def active() -> bool:
     if _suppressed.get():
         return False
     return bool(_context_chain.get() or _sessions or _process_chain)
+
+
+def in_force() -> tuple[Interceptor, ...]:
+    """Return the interceptors that would see a call made here; none if it is unclear."""
+    if _suppressed.get():
+        return ()
+    chain = _context_chain.get()
+    if chain is not None:
+        return chain
+    open_sessions = _sessions
+    if not open_sessions:
+        return _process_chain
+    return open_sessions[0] if len(open_sessions) == 1 else ()
 
 
 def current() -> OpenCall | None:

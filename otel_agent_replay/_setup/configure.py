@@ -27,7 +27,7 @@ from otel_agent_replay.model.natives import record_exception
 from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.redact import Policy
 
-__all__ = ["configure", "describe_run", "flush", "run_ids", "shutdown"]
+__all__ = ["configure", "describe_run", "flush", "records_into", "run_ids", "shutdown"]
 
 _LOGGER = logging.getLogger("otel_agent_replay")
 
@@ -146,6 +146,12 @@ def flush(timeout: float = 30.0) -> bool:
     """Write what has ended so far; return False if it took longer than `timeout` s."""
     parts = _process.parts
     return parts.pipeline.flush(timeout) if parts else True
+
+
+def records_into(store: str) -> bool:
+    """Return whether this process records its runs into the store at a URL."""
+    settings = _process.settings
+    return settings is not None and settings.store == store
 
 
 def run_ids() -> tuple[str, ...]:

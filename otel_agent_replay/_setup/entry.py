@@ -1,8 +1,8 @@
 """How capture starts where nobody calls `configure()`.
 
 `start` is called by the launcher's `sitecustomize`, in spawned children, and by the
-hook of `opentelemetry-instrument`. `EnvironmentExporter` is what
-`OTEL_TRACES_EXPORTER=agent_replay` names.
+hook of `opentelemetry-instrument`. With `OTEL_TRACES_EXPORTER=agent_replay` the SDK
+makes an `AgentReplaySpanExporter` too, which then leaves the spans to capture.
 """
 
 from __future__ import annotations
@@ -10,19 +10,15 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
-
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otel_agent_replay._setup.children import SESSION
 from otel_agent_replay._setup.configure import configure, run_ids
 from otel_agent_replay.errors import AgentReplayError
 
-__all__ = ["CHECKED_IN", "EXPORTER", "EnvironmentExporter", "after_instrument", "start"]
+__all__ = ["CHECKED_IN", "EXPORTER", "after_instrument", "start"]
 
 EXPORTER: Final = "agent_replay"
 CHECKED_IN: Final = "AGENT_REPLAY_CHECK_IN"
@@ -68,16 +64,3 @@ def after_instrument() -> None:
         _LOGGER.error("Nothing is recorded: %s", error)  # noqa: TRY400 - a clear text
         if SESSION in os.environ:
             os._exit(CANNOT_START)  # a replay that cannot start must not go live
-
-
-class EnvironmentExporter(SpanExporter):
-    """Stands for us among the exporters that the SDK's environment names.
-
-    The spans reach the store through the processor that `configure()` adds, with
-    their payloads; a second way would only find them stored.
-    """
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Take spans that the processor has taken already."""
-        del spans
-        return SpanExportResult.SUCCESS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,12 +20,13 @@ from otel_agent_replay._setup.program import environment, program_name
 from otel_agent_replay._setup.redaction import key_of_store, policy_of, redactor_for
 from otel_agent_replay._version import __version__
 from otel_agent_replay.capture.encode import Finisher
-from otel_agent_replay.capture.guard import guarded
+from otel_agent_replay.capture.guard import kept_away
 from otel_agent_replay.capture.losses import Losses
 from otel_agent_replay.capture.pipeline import Outlet, Pipeline
 from otel_agent_replay.capture.processor import AgentReplaySpanProcessor
 from otel_agent_replay.capture.recorder import Recorder
 from otel_agent_replay.capture.runs import RunDefaults, RunOrigin
+from otel_agent_replay.capture.tap import tap
 from otel_agent_replay.config import Settings
 from otel_agent_replay.instrument import http, named, threads
 from otel_agent_replay.instrument.http.exchange import endpoint
@@ -34,7 +36,7 @@ from otel_agent_replay.model.run import PolicyId
 from otel_agent_replay.redact import Redactor
 from otel_agent_replay.store import open_store
 
-__all__ = ["Parts", "instrument", "make_parts"]
+__all__ = ["Parts", "instrument", "make_parts", "make_pipeline"]
 
 SCOPE: Final = "otel_agent_replay"
 
@@ -52,7 +54,7 @@ class Parts:
         """End the run of the process and write everything; False if time ran out."""
         http.close_streams()
         self.recorder.finish()
-        return self.pipeline.flush(timeout)
+        return self.pipeline.shutdown(timeout)
 
 
 def make_parts(
@@ -73,12 +75,7 @@ def make_parts(
         origin: Where the next run comes from.
     """
     losses = Losses()
-    pipeline = Pipeline(
-        _outlet(settings, store_url or settings.store, redactor),
-        exporters=_exporters(settings),
-        losses=losses,
-        queue_bytes=settings.queue_bytes,
-    )
+    pipeline = make_pipeline(settings, losses, store_url=store_url, redactor=redactor)
     processor = AgentReplaySpanProcessor(pipeline)
     private = TracerProvider(
         sampler=ALWAYS_ON,
@@ -87,7 +84,7 @@ def make_parts(
     )
     private.add_span_processor(processor)
     if provider is not None:
-        provider.add_span_processor(processor)
+        tap(provider)
     policy = redactor.policy if redactor else policy_of(settings)
     recorder = Recorder(
         (provider or private).get_tracer(SCOPE, __version__),
@@ -103,6 +100,22 @@ def make_parts(
         processor=processor,
         pipeline=pipeline,
         losses=losses,
+    )
+
+
+def make_pipeline(
+    settings: Settings,
+    losses: Losses,
+    *,
+    store_url: str | None = None,
+    redactor: Redactor | None = None,
+) -> Pipeline:
+    """Return what redacts spans and writes them; arguments as of `make_parts`."""
+    return Pipeline(
+        _outlet(settings, store_url or settings.store, redactor),
+        exporters=_exporters(settings),
+        losses=losses,
+        queue_bytes=settings.queue_bytes,
     )
 
 
@@ -124,7 +137,7 @@ def _outlet(
     return connect
 
 
-def _exporters(settings: Settings) -> Sequence[SpanExporter]:
+def _exporters(settings: Settings) -> Sequence[Callable[[], SpanExporter]]:
     if settings.otlp_endpoint is None:
         return ()
     # Its import takes as long as all of ours; only who sends over OTLP pays for it.
@@ -134,7 +147,7 @@ def _exporters(settings: Settings) -> Sequence[SpanExporter]:
 
     base = settings.otlp_endpoint.rstrip("/")
     url = base if base.endswith("/v1/traces") else f"{base}/v1/traces"
-    return (OTLPSpanExporter(endpoint=url),)
+    return (partial(OTLPSpanExporter, endpoint=url),)
 
 
 def _defaults(settings: Settings, policy: PolicyId) -> RunDefaults:
@@ -159,8 +172,7 @@ def instrument(settings: Settings, parts: Parts) -> None:
 
     def count_failure(what: str, error: Exception) -> None:
         run = parts.recorder.run_of(intercept.current())
-        with guarded(what, parts.losses, run.run_id if run else ""):
-            raise error
+        kept_away(what, error, parts.losses, run.run_id if run else "")
 
     http.install(
         HttpSettings(

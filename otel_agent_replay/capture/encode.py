@@ -1,58 +1,44 @@
 """A finished span and the payload beside it become one redacted span.
 
-`Finisher.finish` gives the redacted OpenTelemetry span, payload events attached:
-that is what any exporter may have. `to_record` gives our stored copy of it.
+That is what any exporter may have.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import Link, SpanKind, Status, format_span_id, format_trace_id
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, Status
 from opentelemetry.trace import StatusCode as OtelStatusCode
 from opentelemetry.util.types import Attributes as OtelAttributes
 
 from otel_agent_replay import semconv
+from otel_agent_replay.capture.finished import FinishedSpan, Payload
 from otel_agent_replay.capture.genai import (
     Description,
     Plain,
     details_event,
     inference_attributes,
 )
+from otel_agent_replay.capture.guard import LOGGER, place_of
 from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.encoding import call_events
-from otel_agent_replay.model.payload import HttpResponse, JsonValue, dump_json
-from otel_agent_replay.model.span import EventRecord, LinkRecord, SpanRecord, StatusCode
+from otel_agent_replay.model.payload import HttpResponse, dump_json
 from otel_agent_replay.redact import RedactionError, Redactor
 
-__all__ = ["Finisher", "Payload", "collector_text", "to_record"]
+__all__ = ["Finisher"]
 
 _HTTP_ERROR: Final = 400
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payload:
-    """What travels beside a span until it is redacted."""
-
-    call: Call
-    outcome: Outcome
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it holds."""
-        request, response = self.call.request, self.outcome.response
-        wire = len(request.body) if request else 0
-        return wire + sum(len(c.data) for c in response.chunks) if response else wire
+_RESOURCES: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finisher:
-    """Redacts and completes finished spans; pure but for the redactor's memo.
+    """Redacts and completes finished spans; pure but for memos.
 
     Attributes:
         redactor: The policy in force.
@@ -63,23 +49,32 @@ class Finisher:
     redactor: Redactor
     describe: Callable[[Call, Outcome], Description]
     decode: Callable[[HttpResponse], HttpResponse]
+    _resources: dict[int, tuple[Resource, Resource]] = field(default_factory=dict)
+    """By identity, each with its redacted copy: a process has one or two."""
 
     def finish(
         self,
-        span: ReadableSpan,
-        payload: Payload | None,
-        extra: Mapping[str, Plain],
+        finished: FinishedSpan,
+        told: Mapping[str, Plain],
     ) -> ReadableSpan:
-        """Return the span redacted, with its payload; a payload that fails is dropped.
+        """Return the span redacted, with its payload; what fails is dropped.
 
-        Raises:
-            RedactionError: The span itself cannot be redacted.
+        If only the payload fails, the span comes without it. If the span does, only
+        its ids, times and our own marks are left of it.
+
+        Args:
+            finished: The span.
+            told: More of our own attributes.
         """
-        plain = self._redacted(span, extra)
-        if payload is None:
+        marks = {**finished.marks, **told}
+        try:
+            plain = self._redacted(finished.span, finished.extra, marks)
+        except RedactionError:
+            return _dropped(_bare(finished.span, marks), "redaction")
+        if finished.payload is None:
             return plain
         try:
-            call, outcome = self._redacted_payload(payload)
+            call, outcome = self._redacted_payload(finished.payload)
             return self._completed(plain, call, outcome)
         except RedactionError:
             return _dropped(plain, "redaction")
@@ -92,23 +87,27 @@ class Finisher:
             outcome = replace(outcome, response=self.decode(outcome.response))
         return self.redactor.call(payload.call), self.redactor.outcome(outcome)
 
-    def _redacted(self, span: ReadableSpan, extra: Mapping[str, Plain]) -> ReadableSpan:
+    def _redacted(
+        self,
+        span: ReadableSpan,
+        extra: Mapping[str, Plain],
+        marks: Mapping[str, Plain],
+    ) -> ReadableSpan:
         redact = self.redactor
-        status = span.status
-        description = status.description
-        if description is not None:
-            status = Status(status.status_code, redact.text(description))
+        given = {**(span.attributes or {}), **extra}
+        searched = {k: v for k, v in given.items() if k not in marks}
         return ReadableSpan(
             name=redact.text(span.name),
             context=span.context,
             parent=span.parent,
-            resource=Resource(
-                redact.attributes(span.resource.attributes),
-                span.resource.schema_url,
-            ),
-            attributes=redact.attributes({**(span.attributes or {}), **extra}),
+            resource=self._resource(span.resource),
+            attributes={**redact.attributes(searched), **marks},
             events=[
-                Event(e.name, redact.attributes(e.attributes or {}), e.timestamp)
+                Event(
+                    redact.text(e.name),
+                    redact.attributes(e.attributes or {}),
+                    e.timestamp,
+                )
                 for e in span.events
             ],
             links=[
@@ -116,10 +115,36 @@ class Finisher:
                 for each in span.links
             ],
             kind=span.kind,
-            status=status,
+            status=self._redacted_status(span.status),
             start_time=span.start_time,
             end_time=span.end_time,
-            instrumentation_scope=span.instrumentation_scope,
+            instrumentation_scope=self._scope(span.instrumentation_scope),
+        )
+
+    def _redacted_status(self, status: Status) -> Status:
+        if status.description is None:
+            return status
+        return Status(status.status_code, self.redactor.text(status.description))
+
+    def _resource(self, resource: Resource) -> Resource:
+        known = self._resources.get(id(resource))
+        if known is not None and known[0] is resource:
+            return known[1]
+        if len(self._resources) >= _RESOURCES:
+            self._resources.clear()
+        attributes = self.redactor.attributes(resource.attributes)
+        made = Resource(attributes, resource.schema_url)
+        self._resources[id(resource)] = (resource, made)
+        return made
+
+    def _scope(self, scope: InstrumentationScope | None) -> InstrumentationScope | None:
+        if scope is None or not scope.attributes:
+            return scope
+        return InstrumentationScope(
+            scope.name,
+            scope.version,
+            scope.schema_url,
+            self.redactor.attributes(scope.attributes),
         )
 
     def _completed(
@@ -128,9 +153,7 @@ class Finisher:
         call: Call,
         outcome: Outcome,
     ) -> ReadableSpan:
-        description = (
-            self.describe(call, outcome) if call.kind == "model" else Description()
-        )
+        description = self._description(call, outcome)
         attributes = {
             **(span.attributes or {}),
             semconv.STEP_NAME: call.name,
@@ -138,11 +161,12 @@ class Finisher:
             **inference_attributes(description),
         }
         when = span.end_time
+        details = details_event(description)
+        replaced = semconv.EVENT_INFERENCE_DETAILS if details else None
         events = [
-            *span.events,
+            *(event for event in span.events if event.name != replaced),
             *(Event(e.name, e.attributes, when) for e in call_events(call, outcome)),
         ]
-        details = details_event(description)
         if details:
             events.append(Event(semconv.EVENT_INFERENCE_DETAILS, details, when))
         return _with(
@@ -152,6 +176,15 @@ class Finisher:
             events=events,
             status=_status(span, outcome),
         )
+
+    def _description(self, call: Call, outcome: Outcome) -> Description:
+        if call.kind != "model":
+            return Description()
+        try:
+            return self.describe(call, outcome)
+        except Exception as error:  # noqa: BLE001 - the wire payload must get through
+            LOGGER.warning("A model call cannot be read (%s)", place_of(error))
+            return Description()
 
 
 def _call_attributes(call: Call, outcome: Outcome) -> dict[str, Plain]:
@@ -187,8 +220,9 @@ def _name(span: ReadableSpan, call: Call, description: Description) -> str:
 
 
 def _status(span: ReadableSpan, outcome: Outcome) -> Status:
-    if span.status.status_code is not OtelStatusCode.UNSET:
-        return span.status
+    said = span.status
+    if said.status_code is OtelStatusCode.OK or said.description:
+        return said
     if outcome.error is not None:
         return Status(OtelStatusCode.ERROR, outcome.error.message)
     if outcome.response is not None and outcome.response.status >= _HTTP_ERROR:
@@ -197,8 +231,27 @@ def _status(span: ReadableSpan, outcome: Outcome) -> Status:
 
 
 def _dropped(span: ReadableSpan, reason: str) -> ReadableSpan:
-    return _with(
-        span, attributes={**(span.attributes or {}), semconv.STEP_DROPPED: reason}
+    """Return the span saying why its payload is not there; a run's counts it too."""
+    attributes = {**(span.attributes or {}), semconv.STEP_DROPPED: reason}
+    if semconv.RUN_STATUS in attributes:
+        total = semconv.RUN_DROPPED + reason
+        before = attributes.get(total)
+        attributes[total] = 1 + (before if isinstance(before, int) else 0)
+    return _with(span, attributes=attributes)
+
+
+def _bare(span: ReadableSpan, marks: Mapping[str, Plain]) -> ReadableSpan:
+    """Return a span of which nothing is left that could hold a secret."""
+    return ReadableSpan(
+        name=str(marks.get(semconv.STEP_KIND, "span")),
+        context=span.context,
+        parent=span.parent,
+        resource=Resource.get_empty(),
+        attributes=marks,
+        kind=span.kind,
+        status=Status(span.status.status_code),
+        start_time=span.start_time,
+        end_time=span.end_time,
     )
 
 
@@ -223,94 +276,4 @@ def _with(
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
-    )
-
-
-# --- the stored copy ---------------------------------------------------------
-
-_KINDS: Final = {
-    SpanKind.INTERNAL: "Internal",
-    SpanKind.SERVER: "Server",
-    SpanKind.CLIENT: "Client",
-    SpanKind.PRODUCER: "Producer",
-    SpanKind.CONSUMER: "Consumer",
-}
-_PLAIN_FLOAT: Final = 1e21
-"""From here on Go's encoding/json writes an exponent."""
-_STATUSES: Final[Mapping[OtelStatusCode, StatusCode]] = {
-    OtelStatusCode.UNSET: "Unset",
-    OtelStatusCode.OK: "Ok",
-    OtelStatusCode.ERROR: "Error",
-}
-
-
-def collector_text(value: object) -> str:
-    """Return an attribute value as the Collector's ClickHouse exporter writes it.
-
-    Source: `pcommon.Value.AsString` as used by clickhouseexporter's
-    `exporter_traces.go`.
-    """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, float) and value.is_integer() and abs(value) < _PLAIN_FLOAT:
-        return str(int(value))
-    if isinstance(value, int | float):
-        return str(value)
-    return dump_json(_json(value))
-
-
-def _json(value: object) -> JsonValue:
-    if isinstance(value, Mapping):
-        return {str(key): _json(item) for key, item in value.items()}
-    if isinstance(value, str | bool | int | float) or value is None:
-        return value
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [_json(item) for item in value]
-    return collector_text(value)
-
-
-def _texts(attributes: Mapping[str, object] | None) -> dict[str, str]:
-    return {key: collector_text(value) for key, value in (attributes or {}).items()}
-
-
-def to_record(span: ReadableSpan) -> SpanRecord:
-    """Return our stored copy of a finished span."""
-    context, parent, scope = span.context, span.parent, span.instrumentation_scope
-    if context is None:
-        message = f"span {span.name!r} has no context"
-        raise ValueError(message)
-    return SpanRecord(
-        trace_id=format_trace_id(context.trace_id),
-        span_id=format_span_id(context.span_id),
-        parent_span_id=format_span_id(parent.span_id) if parent else "",
-        trace_state=context.trace_state.to_header(),
-        name=span.name,
-        kind=_KINDS.get(span.kind, "Unspecified"),
-        resource=_texts(span.resource.attributes),
-        scope_name=scope.name if scope else "",
-        scope_version=(scope.version or "") if scope else "",
-        attributes=_texts(span.attributes),
-        start_ns=span.start_time or 0,
-        end_ns=span.end_time or span.start_time or 0,
-        status_code=_STATUSES[span.status.status_code],
-        status_message=span.status.description or "",
-        events=tuple(
-            EventRecord(
-                name=e.name, time_ns=e.timestamp, attributes=_texts(e.attributes)
-            )
-            for e in span.events
-        ),
-        links=tuple(
-            LinkRecord(
-                trace_id=format_trace_id(each.context.trace_id),
-                span_id=format_span_id(each.context.span_id),
-                trace_state=each.context.trace_state.to_header(),
-                attributes=_texts(each.attributes),
-            )
-            for each in span.links
-        ),
     )

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
+import traceback
 
 from otel_agent_replay.capture.losses import Losses
 
-__all__ = ["guarded"]
+__all__ = ["LOGGER", "kept_away", "place_of"]
 
-_LOGGER = logging.getLogger("otel_agent_replay")
+LOGGER = logging.getLogger("otel_agent_replay")
 _SEEN: set[tuple[str, str]] = set()
 
 
-@contextmanager
-def guarded(what: str, losses: Losses, run_id: str = "") -> Generator[None]:
-    """Keep a failure of ours away from the agent: log it once, count it, go on.
+def kept_away(what: str, error: Exception, losses: Losses, run_id: str = "") -> None:
+    """Keep a failure of ours away from the agent: count it, log it once, go on.
 
-    Under pytest the failure is raised, so that tests see it.
+    To be called where the failure is caught. Under pytest it is raised again, so
+    that tests see it. The log has its type and place, never its message: that may
+    quote a payload.
     """
-    try:
-        yield
-    except Exception as error:
-        if "PYTEST_CURRENT_TEST" in os.environ:
-            raise
-        losses.count(run_id, "capture")
-        seen = (what, type(error).__name__)
-        if seen not in _SEEN:
-            _SEEN.add(seen)
-            _LOGGER.warning(
-                "%s failed; your code goes on, this run is marked incomplete",
-                what,
-                exc_info=True,
-            )
+    if "PYTEST_CURRENT_TEST" in os.environ:
+        raise error
+    losses.count(run_id, "capture")
+    seen = (what, type(error).__name__)
+    if seen not in _SEEN:
+        _SEEN.add(seen)
+        LOGGER.warning(
+            "%s failed (%s); your code goes on, this run is marked incomplete",
+            what,
+            place_of(error),
+        )
+
+
+def place_of(error: BaseException) -> str:
+    """Return an exception's type and where it was raised, without its message."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

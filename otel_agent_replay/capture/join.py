@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final
 
-from opentelemetry import trace
 from opentelemetry.sdk.trace import Span
 
 from otel_agent_replay import semconv
@@ -18,22 +17,24 @@ _NEAR: Final = 3
 """An HTTP client's own span, at most with one of a middleware, may lie between."""
 
 
-def joinable_span(processor: AgentReplaySpanProcessor, call: Call) -> Span | None:
+def joinable_span(
+    processor: AgentReplaySpanProcessor,
+    call: Call,
+    current_id: int,
+    outer_id: int | None,
+) -> Span | None:
     """Return the open foreign span that is about this call, promised a payload.
 
-    One span takes one payload: a retry inside the same inference span gets a span
-    of its own.
+    It lies inside the step or run that the call is made in. One span takes one
+    payload: a retry inside the same inference span gets a span of its own.
     """
-    if call.kind not in {"model", "tool"}:
+    if call.kind not in {"model", "tool"} or current_id == outer_id:
         return None
-    current = trace.get_current_span().get_span_context()
-    near = islice(processor.open_ancestors(current.span_id), _NEAR)
-    for span in near:
-        attributes = span.attributes or {}
-        if semconv.STEP_KIND in attributes:
+    for span in islice(processor.open_ancestors(current_id), _NEAR):
+        if span.context.span_id == outer_id:
             return None
-        if _is_about(call, span) and processor.promise(span.context.span_id):
-            return span
+        if _is_about(call, span):
+            return span if processor.promise(span) else None
     return None
 
 

@@ -5,32 +5,44 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 
+from otel_agent_replay.capture.forks import in_forked_child
+
 __all__ = ["Losses"]
 
 
 class Losses:
-    """Counts losses; safe from any thread.
+    """Counts losses; safe from any thread and from finalizers.
 
-    Reasons: `queue` (full), `redaction` (a rule failed), `encoding` (a payload
-    could not be read), `store` (the store refused for too long), `capture` (our own
-    code failed).
+    Reasons: `queue` (full), `redaction` (a rule failed), `encoding` (a span could
+    not be read), `store` (the store refused for too long), `capture` (our own code
+    failed).
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._forget()
+        in_forked_child(self._forget)
+
+    def _forget(self) -> None:
+        self._lock = threading.RLock()
         self._by_run: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._told: Counter[str] = Counter()
 
     def count(self, run_id: str, reason: str, number: int = 1) -> None:
         """Add to a run's losses; the empty run id is for losses outside any run."""
         with self._lock:
             self._by_run[run_id][reason] += number
 
-    def of(self, run_id: str) -> dict[str, int]:
-        """Return a run's losses by reason."""
+    def take(self, run_id: str) -> dict[str, int]:
+        """Return a run's losses by reason, for the span that tells of them.
+
+        They are told once: a later span of the run tells of later ones.
+        """
         with self._lock:
-            return dict(self._by_run.get(run_id, {}))
+            found = self._by_run.pop(run_id, Counter())
+            self._told.update(found)
+            return dict(found)
 
     def total(self) -> dict[str, int]:
         """Return all losses by reason."""
         with self._lock:
-            return dict(sum(self._by_run.values(), Counter()))
+            return dict(sum(self._by_run.values(), Counter(self._told)))

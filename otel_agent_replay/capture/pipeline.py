@@ -1,39 +1,45 @@
 """Finished spans on their way: a bounded queue, a worker, the store, OTLP.
 
 The agent's thread only puts references into the queue; the worker redacts,
-encodes and writes. The queue is bounded by bytes; when it is full the newest span
-is dropped and counted against its run.
+encodes and writes. The queue is bounded by bytes. When it is full, the newest
+spans come without their payload; when that is too much, they are dropped, and
+counted against their run.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import SpanExporter
 
-from otel_agent_replay import intercept, semconv
-from otel_agent_replay.capture.encode import Finisher, Payload, to_record
-from otel_agent_replay.capture.genai import Plain
+from otel_agent_replay import semconv
+from otel_agent_replay.capture.encode import Finisher
+from otel_agent_replay.capture.finished import SPAN_BYTES, FinishedSpan
+from otel_agent_replay.capture.forks import in_forked_child
+from otel_agent_replay.capture.forward import Forwarder
+from otel_agent_replay.capture.guard import LOGGER, place_of
 from otel_agent_replay.capture.losses import Losses
+from otel_agent_replay.capture.record import to_record
+from otel_agent_replay.capture.worker import Worker
+from otel_agent_replay.errors import StoreError
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.redact import RedactionError
 
-__all__ = ["FinishedSpan", "Outlet", "Pipeline", "SpanWriter"]
+__all__ = ["Outlet", "Pipeline", "SpanWriter"]
 
-_LOGGER = logging.getLogger("otel_agent_replay")
-_BATCH: Final = 512
-_SPAN_BYTES: Final = 2048
-_RETRY_DELAYS: Final = (0.05, 0.2, 0.8, 2.0)
-_OTLP_BATCH_BYTES: Final = 3 * 1024 * 1024
-"""An OTLP receiver refuses gRPC messages over 4 MiB by default."""
+_PAUSES: Final = (0.05, 0.2, 0.8, 2.0, 5.0)
+"""Before trying again; the last one is repeated."""
+_LAST_PAUSES: Final = (0.05, 0.2, 0.8)
+"""The same once the process ends."""
+_SPARE: Final = 4 * 1024 * 1024
+"""Room over the limit, for spans without their payloads."""
+_ENDS_OF_RUNS: Final = 1 << 40
+"""Room for the few spans that say that a run has ended, and what it lost."""
 
 
 class SpanWriter(Protocol):
@@ -41,6 +47,9 @@ class SpanWriter(Protocol):
 
     def write(self, spans: Sequence[SpanRecord]) -> None:
         """Store spans; writing the same span again changes nothing."""
+
+    def close(self) -> None:
+        """Release connections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,202 +60,177 @@ class Outlet:
     writer: SpanWriter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinishedSpan:
-    """A span that has ended, its payload, and attributes it gets on the way."""
+class _Ready(NamedTuple):
+    """A span as it may leave the process, and our stored copy of it."""
 
+    run_id: str
     span: ReadableSpan
-    payload: Payload | None = None
-    extra: Mapping[str, Plain] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it holds."""
-        return _SPAN_BYTES + (self.payload.size if self.payload else 0)
-
-    @property
-    def run_id(self) -> str:
-        """The run it belongs to; empty if none."""
-        return str((self.span.attributes or {}).get(semconv.RUN_ID, ""))
+    record: SpanRecord
 
 
 class Pipeline:
     """Takes finished spans from any thread; never blocks and never raises there.
 
-    The worker starts with the first span, also in a forked child, which starts
-    with an empty queue of its own.
+    While the store cannot be written it tries again and again, and the queue fills;
+    once the process ends it gives up soon, and counts and logs what is lost.
     """
 
     def __init__(
         self,
         connect: Callable[[], Outlet],
         *,
-        exporters: Sequence[SpanExporter] = (),
+        exporters: Sequence[Callable[[], SpanExporter]] = (),
         losses: Losses,
         queue_bytes: int,
     ) -> None:
         self._connect = connect
-        self._exporters = tuple(exporters)
         self._losses = losses
-        self._limit = queue_bytes
         self._outlet: Outlet | None = None
         self._inherited: list[Outlet | None] = []
         """Connections of parent processes: never used here, and never closed here."""
-        self._reset()
-        os.register_at_fork(after_in_child=self._reset)
+        self._forget()
+        self._worker = Worker(
+            "agent-replay-writer",
+            self._deliver,
+            limit=queue_bytes,
+            ended=self._disconnect,
+        )
+        self._forwarders = [Forwarder(make, limit=queue_bytes) for make in exporters]
+        in_forked_child(self._forget)
 
-    def _reset(self) -> None:
-        self._queue: deque[FinishedSpan] = deque()
-        self._bytes = 0
-        self._busy = False
-        self._closed = False
-        self._condition = threading.Condition()
-        self._worker: threading.Thread | None = None
+    def _forget(self) -> None:
         self._inherited.append(self._outlet)
         self._outlet = None
+        self._dead = False
+        self._troubled = False
 
     def put(self, finished: FinishedSpan) -> None:
-        """Take a span, or drop it and count it if the queue is full."""
-        with self._condition:
-            if self._closed or self._bytes + finished.size > self._limit:
-                self._losses.count(finished.run_id, "queue")
+        """Take a span, without its payload or not at all if the queue is full."""
+        put = self._worker.put
+        spare = _ENDS_OF_RUNS if finished.tells_losses else 0
+        if put(finished, finished.size, spare=spare):
+            return
+        if finished.payload is not None:
+            alone = finished.without_payload("queue")
+            if put(alone, SPAN_BYTES, spare=_SPARE):
                 return
-            self._queue.append(finished)
-            self._bytes += finished.size
-            if self._worker is None:
-                self._worker = threading.Thread(
-                    target=self._work,
-                    name="agent-replay-writer",
-                    daemon=True,
-                )
-                self._worker.start()
-            self._condition.notify_all()
+        self._losses.count(finished.run_id, "queue")
 
     def flush(self, timeout: float = 30.0) -> bool:
         """Wait until all spans taken so far are written; False if time ran out."""
-        with self._condition:
-            return self._condition.wait_for(
-                lambda: not self._queue and not self._busy,
-                timeout,
-            )
+        return self._each(timeout, Worker.flush, Forwarder.flush)
 
     def shutdown(self, timeout: float = 30.0) -> bool:
         """Write what is queued, then stop; False if time ran out. Safe to repeat."""
-        done = self.flush(timeout)
-        with self._condition:
-            self._closed = True
-            self._condition.notify_all()
-        for exporter in self._exporters:
-            exporter.shutdown()
+        return self._each(timeout, Worker.shutdown, Forwarder.shutdown)
+
+    def _each(
+        self,
+        timeout: float,
+        worker: Callable[[Worker[FinishedSpan], float], bool],
+        forwarder: Callable[[Forwarder, float], bool],
+    ) -> bool:
+        end = time.monotonic() + timeout
+        done = worker(self._worker, timeout)
+        for each in self._forwarders:
+            done &= forwarder(each, max(0.0, end - time.monotonic()))
         return done
 
-    def _work(self) -> None:
-        with intercept.suppressed():
-            while True:
-                with self._condition:
-                    self._condition.wait_for(lambda: self._queue or self._closed)
-                    if not self._queue:
-                        return
-                    batch = [
-                        self._queue.popleft()
-                        for _ in range(min(_BATCH, len(self._queue)))
-                    ]
-                    self._bytes -= sum(each.size for each in batch)
-                    self._busy = True
-                try:
-                    self.deliver(batch)
-                finally:
-                    with self._condition:
-                        self._busy = False
-                        self._condition.notify_all()
+    # --- on the worker's thread --------------------------------------------------
 
-    def deliver(self, batch: Sequence[FinishedSpan]) -> None:
-        """Redact, encode, write and export a batch on the calling thread."""
+    def _deliver(self, batch: Sequence[FinishedSpan]) -> None:
+        """Redact, encode, send on and write a batch."""
         outlet = self._connected()
         if outlet is None:
             self._lose([each.run_id for each in batch], "store")
             return
-        ready = [s for each in batch if (s := self._finish(outlet, each)) is not None]
-        if not ready:
-            return
-        records = [to_record(span) for span in ready]
-        if not self._persist(lambda: outlet.writer.write(records)):
-            self._outlet = None
-            self._lose([r.attributes.get(semconv.RUN_ID, "") for r in records], "store")
-        for exporter in self._exporters:
-            self._export(exporter, ready)
+        finisher, writer = outlet.finisher, outlet.writer
+        ready = [r for each in batch if (r := self._finished(finisher, each))]
+        for forwarder in self._forwarders:
+            forwarder.put([each.span for each in ready])
+        if ready:
+            self._write(writer, ready)
 
     def _connected(self) -> Outlet | None:
         def connect() -> None:
             self._outlet = self._connect()
 
-        if self._outlet is None:
-            self._persist(connect)
+        try:
+            if self._outlet is None:
+                self._insist(connect)
+        except Exception as error:  # noqa: BLE001 - the agent must go on
+            LOGGER.error("The store cannot be opened (%s)", place_of(error))
         return self._outlet
 
-    def _finish(self, outlet: Outlet, finished: FinishedSpan) -> ReadableSpan | None:
+    def _disconnect(self) -> None:
+        if self._outlet is not None:
+            self._outlet.writer.close()
+            self._outlet = None
+
+    def _finished(self, finisher: Finisher, each: FinishedSpan) -> _Ready | None:
+        lost = self._losses.take(each.run_id) if each.tells_losses else {}
+        told = {semconv.RUN_DROPPED + reason: count for reason, count in lost.items()}
         try:
-            return outlet.finisher.finish(
-                finished.span,
-                finished.payload,
-                finished.extra,
-            )
+            span = finisher.finish(each, told)
+            return _Ready(each.run_id, span, to_record(span))
         except RedactionError:
             reason = "redaction"
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - the other spans must go on
             reason = "encoding"
-            _LOGGER.exception("A span could not be encoded and is dropped")
-        self._losses.count(finished.run_id, reason)
+            LOGGER.error("A span is dropped (%s)", place_of(error))
+        self._lose([each.run_id], reason)
         return None
 
-    def _persist(self, attempt: Callable[[], None]) -> bool:
-        """Try, and try again after a while; return whether it worked in the end."""
-        for delay in (*_RETRY_DELAYS, None):
+    def _write(self, writer: SpanWriter, ready: Sequence[_Ready]) -> None:
+        records = [each.record for each in ready]
+        try:
+            if not self._insist(lambda: writer.write(records)):
+                self._lose([each.run_id for each in ready], "store")
+        except Exception as error:  # noqa: BLE001 - a span that no store can take
+            if len(ready) > 1:
+                for each in ready:
+                    self._write(writer, [each])
+                return
+            LOGGER.error("A span cannot be stored (%s)", place_of(error))
+            self._lose([ready[0].run_id], "store")
+
+    def _insist(self, attempt: Callable[[], None]) -> bool:
+        """Try until it works; return False if the process ends before that.
+
+        Raises:
+            Exception: What is not the store's state, but what it was given.
+        """
+        for pause in self._pauses():
             try:
                 attempt()
-            except Exception as error:  # noqa: BLE001 - a store may fail in any way
-                if delay is None:
-                    _LOGGER.warning("The store cannot be written: %s", error)
-                    return False
-                time.sleep(delay)
+            except StoreError as error:
+                self._note_trouble(error)
+                pause()
             else:
+                self._troubled = False
                 return True
+        self._dead = True
         return False
 
+    def _pauses(self) -> Iterator[Callable[[], object]]:
+        closing = self._worker.closing
+        tried = 0
+        while not closing.is_set():
+            seconds = _PAUSES[min(tried, len(_PAUSES) - 1)]
+            yield partial(closing.wait, seconds)
+            tried += 1
+        if self._dead:
+            return
+        for seconds in _LAST_PAUSES:
+            yield partial(time.sleep, seconds)
+
+    def _note_trouble(self, error: StoreError) -> None:
+        if not self._troubled:
+            self._troubled = True
+            LOGGER.warning("The store cannot be written, trying again: %s", error)
+
     def _lose(self, run_ids: Sequence[str], reason: str) -> None:
+        if self._dead:
+            LOGGER.warning("%d spans are lost: no store took them", len(run_ids))
         for run_id in run_ids:
             self._losses.count(run_id, reason)
-
-    def _export(self, exporter: SpanExporter, spans: Sequence[ReadableSpan]) -> None:
-        for part in _parts(spans):
-            try:
-                result = exporter.export(part)
-            except Exception:
-                _LOGGER.exception("Spans could not be sent on over OTLP")
-                continue
-            if result is not SpanExportResult.SUCCESS:
-                _LOGGER.warning("%d spans could not be sent on over OTLP", len(part))
-
-
-def _parts(spans: Sequence[ReadableSpan]) -> list[list[ReadableSpan]]:
-    """Cut a batch so that each part stays under what a receiver takes."""
-    parts: list[list[ReadableSpan]] = [[]]
-    held = 0
-    for span in spans:
-        size = _size(span)
-        if parts[-1] and held + size > _OTLP_BATCH_BYTES:
-            parts.append([])
-            held = 0
-        parts[-1].append(span)
-        held += size
-    return parts
-
-
-def _size(span: ReadableSpan) -> int:
-    groups = [span.attributes or {}, *(e.attributes or {} for e in span.events)]
-    return _SPAN_BYTES + sum(
-        len(value)
-        for group in groups
-        for value in group.values()
-        if isinstance(value, str)
-    )

@@ -3,35 +3,71 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
-from otel_agent_replay.capture.encode import Payload
-from otel_agent_replay.capture.genai import Plain
-from otel_agent_replay.capture.pipeline import FinishedSpan, Pipeline
+from otel_agent_replay.capture.finished import FinishedSpan
+from otel_agent_replay.capture.forks import in_forked_child
+from otel_agent_replay.capture.pipeline import Pipeline
 
-__all__ = ["AgentReplaySpanProcessor"]
+__all__ = ["AgentReplaySpanProcessor", "Complete"]
+
+Complete: TypeAlias = Callable[[ReadableSpan], FinishedSpan]
+"""Puts beside a span what belongs to it."""
+
+
+class _Beside:
+    """What waits beside a span that a payload is promised for.
+
+    Attributes:
+        span: The span.
+        ended: The span as it ended, if it did before the payload came.
+        finished: Makes the finished span of it, once the payload has come.
+        run_id: The run it belongs to.
+    """
+
+    __slots__ = ("ended", "finished", "run_id", "span")
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.ended: ReadableSpan | None = None
+        self.finished: Complete | None = None
+        self.run_id = ""
 
 
 class AgentReplaySpanProcessor(SpanProcessor):
     """Hands every finished span to the pipeline, with its payload.
 
-    A span of another instrumentation that a payload was promised for waits until
-    the payload is there. Safe from any thread; never blocks.
+    A span that a payload was promised for waits until the payload is there. Safe
+    from any thread and from finalizers; never blocks. Spans that are never ended
+    are not kept alive.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._lock = threading.Lock()
-        self._live: dict[int, Span] = {}
-        self._promised: set[int] = set()
-        self._payloads: dict[int, tuple[Payload | None, Mapping[str, Plain]]] = {}
-        self._waiting: dict[int, ReadableSpan] = {}
-        self._on_foreign_end: dict[
-            int, Callable[[ReadableSpan], Mapping[str, Plain]]
-        ] = {}
+        self._of_parent: frozenset[int] = frozenset()
+        self._begin()
+        in_forked_child(self._become_child)
+
+    def _begin(self) -> None:
+        # Reentrant: a finalizer may end a call while this thread holds the lock.
+        self._lock = threading.RLock()
+        self._live: WeakValueDictionary[int, Span] = WeakValueDictionary()
+        self._beside: dict[int, _Beside] = {}
+        self._roots: dict[int, Complete] = {}
+        self._gone: WeakValueDictionary[int, Span] = WeakValueDictionary()
+
+    def _become_child(self) -> None:
+        """Leave the spans that are open in the parent process to it."""
+        self._of_parent |= frozenset(self._live)
+        self._begin()
+
+    # --- what the SDK calls ----------------------------------------------------
 
     def on_start(
         self,
@@ -44,53 +80,81 @@ class AgentReplaySpanProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Send the span on, or keep it until its promised payload comes."""
         context = span.context
-        if context is None or not context.trace_flags.sampled:
+        if context is None or context.span_id in self._of_parent:
             return
         key = context.span_id
         with self._lock:
             self._live.pop(key, None)
-            finish = self._on_foreign_end.pop(key, None)
-            if key in self._promised and key not in self._payloads:
-                self._waiting[key] = span
-                return
-            self._promised.discard(key)
-            payload, extra = self._payloads.pop(key, (None, {}))
-        if finish is not None:
-            extra = {**extra, **finish(span)}
-        self._pipeline.put(FinishedSpan(span=span, payload=payload, extra=extra))
+            gone = self._gone.pop(key, None)
+            complete = self._roots.pop(key, None)
+            beside = self._beside.get(key)
+            if beside is not None:
+                complete = beside.finished
+                if complete is None:
+                    beside.ended = span
+                    return
+                del self._beside[key]
+        if complete is not None:
+            self._pipeline.put(complete(span))
+        elif gone is None and context.trace_flags.sampled:
+            self._pipeline.put(FinishedSpan(span=span))
 
-    def attach(
-        self,
-        span_id: int,
-        payload: Payload | None,
-        extra: Mapping[str, Plain],
-    ) -> None:
-        """Give a span its payload; call before the span ends, or after a promise."""
-        with self._lock:
-            waiting = self._waiting.pop(span_id, None)
-            if waiting is None:
-                self._payloads[span_id] = (payload, extra)
-                return
-            self._promised.discard(span_id)
-        self._pipeline.put(FinishedSpan(span=waiting, payload=payload, extra=extra))
+    def shutdown(self) -> None:
+        """Write what has ended so far."""
+        self._pipeline.flush()
 
-    def promise(self, span_id: int) -> bool:
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Wait until what has ended so far is written."""
+        return self._pipeline.flush(timeout_millis / 1000)
+
+    # --- what the recorder calls -------------------------------------------------
+
+    def promise(self, span: Span) -> bool:
         """Say that a payload will come for an open span; False if one is promised."""
+        key = span.context.span_id
         with self._lock:
-            if span_id in self._promised or span_id not in self._live:
+            if key in self._beside or key in self._roots or key not in self._live:
                 return False
-            self._promised.add(span_id)
+            self._beside[key] = _Beside(span)
             return True
 
-    def at_end_of(
-        self,
-        span_id: int,
-        finish: Callable[[ReadableSpan], Mapping[str, Plain]],
-    ) -> None:
-        """Add the attributes that `finish` gives when another's span ends."""
+    def keep(self, span: Span, run_id: str, complete: Complete) -> None:
+        """Keep a promise: the span is sent on as soon as it has ended too."""
+        key = span.context.span_id
         with self._lock:
-            if span_id in self._live:
-                self._on_foreign_end[span_id] = finish
+            beside = self._beside.get(key)
+            if beside is None:
+                return
+            if beside.ended is None:
+                beside.finished, beside.run_id = complete, run_id
+                return
+            del self._beside[key]
+        self._pipeline.put(complete(beside.ended))
+
+    def at_end_of(self, span: Span, complete: Complete) -> None:
+        """Send what `complete` makes of a foreign span when that ends."""
+        with self._lock:
+            if span.context.span_id in self._live:
+                self._roots[span.context.span_id] = complete
+
+    def settle(self, run_id: str | None = None) -> None:
+        """Send what waits for the end of a foreign span, of one run or of all.
+
+        Some are never ended, such as those of streams that nobody reads on. One that
+        ends after all is not sent again.
+        """
+        with self._lock:
+            ready = {
+                key: beside
+                for key, beside in self._beside.items()
+                if beside.finished is not None and run_id in {None, beside.run_id}
+            }
+            for key, beside in ready.items():
+                del self._beside[key]
+                self._gone[key] = beside.span
+        for beside in ready.values():
+            if beside.finished is not None:
+                self._pipeline.put(beside.finished(_as_ended_now(beside.span)))
 
     def open_ancestors(self, span_id: int) -> Iterator[Span]:
         """Yield the open span with this id and its open parents, nearest first."""
@@ -100,10 +164,32 @@ class AgentReplaySpanProcessor(SpanProcessor):
             parent = span.parent
             span = self._live.get(parent.span_id) if parent else None
 
-    def shutdown(self) -> None:
-        """Write what is queued."""
-        self._pipeline.shutdown()
+    def knows(self, span: ReadableSpan) -> bool:
+        """Return whether it saw the span begin."""
+        return span.context is not None and span.context.span_id in self._live
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Wait until what has ended so far is written."""
-        return self._pipeline.flush(timeout_millis / 1000)
+    def is_inside(self, span_id: int, outer_id: int) -> bool:
+        """Return whether an open span is another one or lies inside it."""
+        if span_id == outer_id:
+            return True
+        return any(
+            span.parent is not None and span.parent.span_id == outer_id
+            for span in self.open_ancestors(span_id)
+        )
+
+
+def _as_ended_now(span: Span) -> ReadableSpan:
+    return ReadableSpan(
+        name=span.name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=dict(span.attributes or {}),
+        events=tuple(span.events),
+        links=tuple(span.links),
+        kind=span.kind,
+        status=span.status,
+        start_time=span.start_time,
+        end_time=max(time.time_ns(), span.start_time or 0),
+        instrumentation_scope=span.instrumentation_scope,
+    )

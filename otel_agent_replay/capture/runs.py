@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -70,24 +71,21 @@ class RunOrigin:
 class RunState:
     """A run that goes on in this process; safe from any thread."""
 
-    def __init__(
-        self,
-        run_id: str,
-        *,
-        agent_name: str,
-        process_id: str,
-    ) -> None:
+    def __init__(self, run_id: str, *, agent_name: str) -> None:
         self.run_id = run_id
         self.agent_name = agent_name
-        self.process_id = process_id
+        self.process_id = secrets.token_hex(8)
+        """Under what its part in this process numbers its steps."""
         self.span: Span | None = None
-        """The span that its calls hang under; None leaves it to the context."""
+        """What its calls hang under; None leaves it to the context."""
+        self.root_id: int | None = None
+        """Id of the span that its outermost steps are inside."""
         self.described: dict[str, Plain] = {}
         """What the agent said about the run while it went on."""
         self.failure: str | None = None
         self._count = 0
         self._children: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def next_sequence(self) -> int:
         """Number a step."""

@@ -106,13 +106,13 @@ def plan_for(method: str, url: str, settings: HttpSettings) -> Plan | None:
     or as OpenTelemetry marks what its exporters do), and where the lists of hosts
     say so. Never raises.
     """
-    if not intercept.active() or _inside_exchange() or _is_telemetry():
+    if not intercept.active() or _inside_exchange():
         return None
     route = _route(method, url)
     if route is None or f"{route.host}:{route.port}" in settings.own_endpoints:
         return None
     operation = _operation(route.method, url, settings)
-    if operation is None and not _is_wanted(route.host, settings):
+    if operation is None and (_is_telemetry() or not _is_wanted(route.host, settings)):
         return None
     return Plan(url=url, route=route, operation=operation, settings=settings)
 
@@ -162,6 +162,11 @@ def _inside_exchange() -> bool:
 
 
 def _is_telemetry() -> bool:
+    """Return whether OpenTelemetry's exporters, or whoever uses their sign, send here.
+
+    No exporter calls a model, so the sign does not keep a model call from being seen:
+    in a replay it would go live.
+    """
     return bool(context.get_value(context._SUPPRESS_INSTRUMENTATION_KEY))  # noqa: SLF001
 
 

@@ -1,0 +1,162 @@
+"""A thread that takes items from a queue which is bounded by bytes."""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+from otel_agent_replay import intercept
+from otel_agent_replay.capture.forks import in_forked_child
+from otel_agent_replay.capture.guard import LOGGER, place_of
+
+__all__ = ["Worker"]
+
+_T = TypeVar("_T")
+_BATCH: Final = 512
+
+
+class _Mark:
+    """A place in the queue: `reached` is set once all before it is done."""
+
+    def __init__(self, *, last: bool = False) -> None:
+        self.reached = threading.Event()
+        self.last = last
+
+
+class Worker(Generic[_T]):
+    """Gives items in order, in batches, to a function on a thread of its own.
+
+    `put` never blocks and never raises, and may be called from finalizers. The
+    thread starts with the first item, also in a forked child, which starts with an
+    empty queue.
+
+    Args:
+        name: The thread's name.
+        work: Takes a batch. What it raises is logged, and the batch is gone.
+        limit: How many bytes may wait, those of the batch in work included.
+        ended: Called on the thread when the last item is done.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[Sequence[_T]], None],
+        *,
+        limit: int,
+        ended: Callable[[], None],
+    ) -> None:
+        self._name = name
+        self._work = work
+        self._limit = limit
+        self._ended = ended
+        self._reset()
+        in_forked_child(self._reset)
+
+    def _reset(self) -> None:
+        # Its `put` is one C call, safe even where a finalizer interrupts another.
+        self._queue: queue.SimpleQueue[tuple[_T, int] | _Mark] = queue.SimpleQueue()
+        self._lock = threading.RLock()
+        self._bytes = 0
+        self._thread: threading.Thread | None = None
+        self._too_late = False
+        self._last: _Mark | None = None
+        self.closing = threading.Event()
+        """Set once no more is taken and what waits should be done with soon."""
+
+    def put(self, item: _T, size: int, *, spare: int = 0) -> bool:
+        """Take an item; False if it is over the limit by more than `spare`, or late."""
+        with self._lock:
+            if self._last is not None or self._bytes + size > self._limit + spare:
+                return False
+            self._bytes += size
+            self._queue.put((item, size))
+            if self._thread is None and not self._too_late:
+                self._start()
+            return True
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all items taken so far are done; False if time ran out."""
+        with self._lock:
+            mark = self._last
+            if mark is None:
+                mark = _Mark()
+                self._queue.put(mark)
+        return self._wait(mark, timeout)
+
+    def shutdown(self, timeout: float) -> bool:
+        """Take no more and wait until all is done; False if time ran out."""
+        with self._lock:
+            if self._last is None:
+                self._last = _Mark(last=True)
+                self._queue.put(self._last)
+            mark = self._last
+        self.closing.set()
+        return self._wait(mark, timeout)
+
+    def _wait(self, mark: _Mark, timeout: float) -> bool:
+        if self._thread is threading.current_thread():
+            return False
+        if self._thread is not None:
+            return mark.reached.wait(timeout)
+        if self._too_late:  # the process ends: no thread can be started any more
+            with self._lock:
+                if not mark.reached.is_set():
+                    self._serve(mark)
+        return True
+
+    def _start(self) -> None:
+        thread = threading.Thread(
+            target=self._serve,
+            args=(None,),
+            name=self._name,
+            daemon=True,
+        )
+        if self._thread is not None:  # a finalizer, run meanwhile, was first
+            return
+        self._thread = thread
+        try:
+            # Not in the agent's context: the thread would keep it for good.
+            contextvars.Context().run(thread.start)
+        except RuntimeError:
+            self._thread = None
+            self._too_late = True
+
+    def _serve(self, until: _Mark | None) -> None:
+        with intercept.suppressed():
+            while True:
+                batch, mark = self._next()
+                if batch:
+                    self._do(batch)
+                if mark is None:
+                    continue
+                if mark.last:
+                    self._ended()
+                mark.reached.set()
+                if mark.last or mark is until:
+                    return
+
+    def _next(self) -> tuple[list[tuple[_T, int]], _Mark | None]:
+        """Wait for something; return it, with what has come since, up to a mark."""
+        batch: list[tuple[_T, int]] = []
+        found = self._queue.get()
+        try:
+            while True:
+                if isinstance(found, _Mark):
+                    return batch, found
+                batch.append(found)
+                if len(batch) >= _BATCH:
+                    return batch, None
+                found = self._queue.get_nowait()
+        except queue.Empty:
+            return batch, None
+
+    def _do(self, batch: list[tuple[_T, int]]) -> None:
+        try:
+            self._work([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - what comes next must go on
+            LOGGER.error("%s: a batch is lost (%s)", self._name, place_of(error))
+        with self._lock:
+            self._bytes -= sum(size for _, size in batch)

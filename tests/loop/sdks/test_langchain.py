@@ -1,0 +1,102 @@
+"""LangChain's chat model and agent on openai: recorded and played offline."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from otel_agent_replay import tool
+from tests.loop.sdks.answers import ASKED, CALLS, STORY
+
+langchain_openai = pytest.importorskip("langchain_openai")
+
+
+def model(provider, **settings):
+    return langchain_openai.ChatOpenAI(
+        model="gpt-4o",
+        base_url=provider.base_url,
+        api_key="any",
+        stream_usage=True,
+        max_retries=0,
+        **settings,
+    )
+
+
+def invoke(provider, api):
+    return model(provider, **api).invoke("Where is my refund?").text
+
+
+async def ainvoke(provider, api):
+    return (await model(provider, **api).ainvoke("Where is my refund?")).text
+
+
+def stream(provider, api):
+    return [chunk.text for chunk in model(provider, **api).stream("Where is it?")]
+
+
+async def astream(provider, api):
+    chunks = model(provider, **api).astream("Where is it?")
+    return [chunk.text async for chunk in chunks]
+
+
+@pytest.mark.parametrize("responses", [False, True], ids=["chat", "responses"])
+@pytest.mark.parametrize("ask", [invoke, ainvoke, stream, astream])
+async def test_chat_model(ask, responses, scripted):
+    """Each way of asking gives the same offline, and one whole step."""
+    program = partial(ask, api={"use_responses_api": responses})
+    played = await scripted(program, STORY)
+
+    (step,) = played.run.steps
+    assert "".join(played.result) == STORY.text
+    assert played.texts == [STORY.text]
+    assert step.outcome.ended == "complete"
+    assert step.response.usage.output_tokens > 0
+
+
+def graph(provider, live, made):
+    """Make LangChain's agent with a tool that is recorded."""
+    agents = pytest.importorskip("langchain.agents")
+
+    @tool
+    def search_docs(query: str) -> str:
+        """Search the docs."""
+        live.append(query)
+        return f"about {query}"
+
+    return agents.create_agent(model(provider, **made), tools=[search_docs])
+
+
+ASK = {"messages": [{"role": "user", "content": "Where is my refund?"}]}
+
+
+def agent(provider, live, made):
+    return graph(provider, live, made).invoke(ASK)["messages"][-1].text
+
+
+async def aagent(provider, live, made):
+    answer = await graph(provider, live, made).ainvoke(ASK)
+    return answer["messages"][-1].text
+
+
+def agent_stream(provider, live, made):
+    parts = graph(provider, live, made).stream(ASK, stream_mode="messages")
+    said = [part.text for part, about in parts if about["langgraph_node"] == "model"]
+    return "".join(said).removeprefix(CALLS.text)
+
+
+@pytest.mark.parametrize("responses", [False, True], ids=["chat", "responses"])
+@pytest.mark.parametrize("play", [agent, aagent, agent_stream])
+async def test_agent(play, responses, scripted):
+    """LangGraph's loop runs its tools in threads; each gets its own result again."""
+    live: list[str] = []
+    program = partial(play, live=live, made={"use_responses_api": responses})
+    played = await scripted(program, CALLS, STORY)
+
+    assert played.result == STORY.text
+    assert sorted(live) == sorted(ASKED)
+    assert sorted(step.call.inputs["query"] for step in played.tools) == sorted(ASKED)
+    for step in played.tools:
+        assert step.outcome.value == f"about {step.call.inputs['query']}"
+    kinds = [step.call.kind for step in played.run.steps]
+    assert kinds == ["model", "tool", "tool", "model"]
