@@ -15,6 +15,8 @@ AgentReplayError
 ├── StepNotFoundError             the run has no such step (also LookupError)
 ├── UnrenderableError             an answer cannot be written in a provider's wire form (also ValueError)
 ├── ResultTypeError               a recorded value cannot be given back as its native type (also TypeError)
+├── LostContextError              a call cannot be told which of several sessions it belongs to
+├── SessionEndedError             a call was made by code of a session that has ended
 ├── LaunchError                   a program cannot be started
 ├── PushError                     spans cannot be sent on over OTLP
 ├── WriteBlockedError             a write was asked for where only reads may run
@@ -37,6 +39,7 @@ __all__ = [
     "ConfigurationError",
     "DivergenceError",
     "LaunchError",
+    "LostContextError",
     "PushError",
     "RecordedError",
     "RecordedStreamEndedError",
@@ -44,6 +47,7 @@ __all__ = [
     "ResultTypeError",
     "RunIncompleteError",
     "RunNotFoundError",
+    "SessionEndedError",
     "StepNotFoundError",
     "StoreAccessError",
     "StoreError",
@@ -247,6 +251,36 @@ class ResultTypeError(AgentReplayError, TypeError):
 
     def __reduce__(self) -> tuple[type[ResultTypeError], tuple[str, str]]:
         return type(self), (self.type_name, self.problem)
+
+
+class LostContextError(AgentReplayError):
+    """A call lost its context while several sessions are open."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{name} was called outside any known context while several replay "
+            "sessions are open, so it cannot be told which one it belongs to. Start "
+            "its thread inside the session, or run one session at a time.",
+        )
+
+    def __reduce__(self) -> tuple[type[LostContextError], tuple[str]]:
+        return type(self), (self.name,)
+
+
+class SessionEndedError(AgentReplayError):
+    """A call was made by code that was started in a session that has ended."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{name} was called by a task or thread that was started in a replay, "
+            "resume or fork that has ended; nothing was sent. End what a session "
+            "starts before the session.",
+        )
+
+    def __reduce__(self) -> tuple[type[SessionEndedError], tuple[str]]:
+        return type(self), (self.name,)
 
 
 class LaunchError(AgentReplayError):

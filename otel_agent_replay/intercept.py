@@ -8,19 +8,19 @@ them. The seam does no I/O itself, so one seam serves sync, async and streams.
 A chain of interceptors is in force for the process (`install`), and another one
 for what runs inside `session` (a replay). A session's chain follows the context
 into tasks and, with `instrument.threads`, into threads; a call that lost its
-context while exactly one session is open belongs to that session, so that
-nothing goes live unseen.
+context while exactly one session is open belongs to that session, and code that
+outlives its session may call nothing, so that nothing goes live unseen.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from contextvars import ContextVar
-from typing import Final, Protocol
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextvars import ContextVar, Token
+from typing import Final, Protocol, TypeVar
 
-from otel_agent_replay.errors import AgentReplayError
+from otel_agent_replay.errors import LostContextError, SessionEndedError
 from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.natives import record_exception
 
@@ -39,9 +39,15 @@ __all__ = [
 ]
 
 
+T = TypeVar("T")
+
 STORED_SPAN: Final = "stored span"
 """Key in `OpenCall.notes`: id of the span that stands for the call already. A
 resume puts it there, so that a call is not recorded twice."""
+
+
+_RUNS: Final = frozenset({"agent", "process"})
+"""Kinds of outermost calls whose end is the end of the run here."""
 
 
 class Interceptor(Protocol):
@@ -70,7 +76,9 @@ class OpenCall:
     Attributes:
         call: The call as it goes live; an interceptor may have replaced it.
         asked: The call as the agent made it.
-        parent: The open call it was made inside; None outside any.
+        parent: The call it was made inside; None outside any. That one may have
+            ended: a task or thread can outlive the call that started it.
+        root: The outermost call it is inside, or itself.
         answer: The outcome an interceptor gave; None means run it.
     """
 
@@ -83,6 +91,7 @@ class OpenCall:
         "call",
         "notes",
         "parent",
+        "root",
     )
 
     def __init__(
@@ -94,6 +103,7 @@ class OpenCall:
         self.asked = call
         self.call = call
         self.parent = parent
+        self.root: OpenCall = parent.root if parent else self
         self.answer: Outcome | None = None
         self.notes: dict[object, object] = {}
         """What an interceptor keeps about this call, under itself as the key."""
@@ -122,7 +132,9 @@ class OpenCall:
     def running(self) -> Generator[None]:
         """Make this call the current one for the code inside.
 
-        May be entered again and again, from any thread or task, not nested.
+        May be entered again and again, from any thread or task, not nested. It may
+        be left in another context than it was entered in, as a coroutine is that is
+        thrown away while it waits.
         """
         token = _current.set(self)
         try:
@@ -131,16 +143,21 @@ class OpenCall:
                     stack.enter_context(interceptor.scope(self))
                 yield
         finally:
-            _current.reset(token)
+            _reset(_current, token)
 
     def close(self, outcome: Outcome) -> None:
-        """End the call. The first outcome counts; later ones are ignored."""
+        """End the call. The first outcome counts; later ones are ignored.
+
+        Raises:
+            BaseException: What an interceptor raised, after all have been told.
+        """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        for interceptor in reversed(self._chain):
-            interceptor.after(self, outcome)
+        with ExitStack() as stack:
+            for interceptor in self._chain:
+                stack.callback(interceptor.after, self, outcome)
 
     @property
     def closed(self) -> bool:
@@ -157,76 +174,81 @@ class OpenCall:
 
 _current: ContextVar[OpenCall | None] = ContextVar("agent_replay_current", default=None)
 _suppressed: ContextVar[bool] = ContextVar("agent_replay_suppressed", default=False)
-_context_chain: ContextVar[tuple[Interceptor, ...] | None] = ContextVar(
-    "agent_replay_chain",
-    default=None,
-)
+
+
+class _Session:
+    """A chain in force for what runs inside; later it is known to have ended."""
+
+    __slots__ = ("chain", "ended")
+
+    def __init__(self, chain: tuple[Interceptor, ...]) -> None:
+        self.chain = chain
+        self.ended = False
+
+
+_inside: ContextVar[_Session | None] = ContextVar("agent_replay_inside", default=None)
 _process_chain: tuple[Interceptor, ...] = ()
 _base: OpenCall | None = None
-_sessions: list[tuple[Interceptor, ...]] = []
+_sessions: list[_Session] = []
 _sessions_lock = threading.Lock()
 
 
-class LostContextError(AgentReplayError):
-    """A call lost its context while several sessions are open."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f"{name} was called outside any known context while several replay "
-            "sessions are open, so it cannot be told which one it belongs to. Start "
-            "its thread inside the session, or run one session at a time.",
-        )
+def _reset(variable: ContextVar[T], token: Token[T]) -> None:
+    """Reset a context variable, unless this is not the context it was set in."""
+    with suppress(ValueError):
+        variable.reset(token)
 
 
 def _chain_for(call: Call) -> tuple[Interceptor, ...]:
-    chain = _context_chain.get()
+    chain = _chain()
     if chain is not None:
         return chain
-    open_sessions = _sessions
-    if not open_sessions:
-        return _process_chain
-    if len(open_sessions) > 1:
-        raise LostContextError(call.name)
-    return open_sessions[0]
+    raise (LostContextError if _sessions else SessionEndedError)(call.name)
+
+
+def _chain() -> tuple[Interceptor, ...] | None:
+    """Return the chain in force here; None if it cannot or must not be told."""
+    inside, open_sessions = _inside.get(), _sessions
+    if inside is not None and not inside.ended:
+        return inside.chain
+    if open_sessions:
+        return open_sessions[0].chain if len(open_sessions) == 1 else None
+    return _process_chain if inside is None else None
 
 
 def active() -> bool:
     """Return whether a call made here would be seen by any interceptor."""
     if _suppressed.get():
         return False
-    return bool(_context_chain.get() or _sessions or _process_chain)
+    return bool(_process_chain or _sessions or _inside.get() is not None)
 
 
 def in_force() -> tuple[Interceptor, ...]:
     """Return the interceptors that would see a call made here; none if it is unclear."""
     if _suppressed.get():
         return ()
-    chain = _context_chain.get()
-    if chain is not None:
-        return chain
-    open_sessions = _sessions
-    if not open_sessions:
-        return _process_chain
-    return open_sessions[0] if len(open_sessions) == 1 else ()
+    return _chain() or ()
 
 
 def current() -> OpenCall | None:
     """Return the call that the running code is inside, or None.
 
-    A thread may outlive the call that started it; it is then inside the nearest
-    one that is still open.
+    A task or thread stays inside the call that started it also when that call has
+    ended, so that what it calls has the same place however fast it is. Once the run
+    has ended, it is inside none.
     """
     found = _current.get()
-    while found is not None and found.closed:
-        found = found.parent
-    return found or _base
+    if found is None or (found.root.closed and found.root.call.kind in _RUNS):
+        return _base
+    return found
 
 
 def open_call(call: Call) -> OpenCall:
     """Open a call; the caller must close it, also when it fails.
 
     Raises:
+        LostContextError: It cannot be told which session it belongs to.
+        SessionEndedError: It comes from a session that has ended.
         BaseException: What an interceptor raised to stop the call; it is closed.
     """
     opened = OpenCall(call, current(), _chain_for(call))
@@ -253,18 +275,28 @@ def set_base(opened: OpenCall | None) -> None:
 
 @contextmanager
 def session(*interceptors: Interceptor) -> Generator[None]:
-    """Put interceptors on the seam for what runs inside."""
+    """Put interceptors on the seam for what runs inside, until it is left.
+
+    It may be left in another context than it was entered in.
+    """
+    opened = _Session(interceptors)
     with _sessions_lock:
-        _sessions.append(interceptors)
-    chain = _context_chain.set(interceptors)
-    frame = _current.set(None)
+        _sessions.append(opened)
+    inside, frame = _inside.set(opened), _current.set(None)
     try:
         yield
     finally:
-        _current.reset(frame)
-        _context_chain.reset(chain)
-        with _sessions_lock:
-            _sessions.remove(interceptors)
+        opened.ended = True
+        with _sessions_lock, suppress(ValueError):
+            _sessions.remove(opened)
+        _reset(_current, frame)
+        _reset(_inside, inside)
+
+
+def forget_sessions() -> None:
+    """Leave all sessions, as a forked child does: they are its parent's."""
+    _sessions.clear()
+    _inside.set(None)
 
 
 @contextmanager

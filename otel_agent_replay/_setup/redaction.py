@@ -16,6 +16,7 @@ from otel_agent_replay.store.base import Store
 
 __all__ = [
     "key_of_store",
+    "known_key_of_store",
     "policy_of",
     "redactor_for",
     "redactor_of_run",
@@ -62,6 +63,12 @@ def use_policy(policy: Policy | None) -> None:
 def key_of_store(store: Store) -> bytes:
     """Return the store's own key, made at its first use."""
     return store.set_setting_once(_KEY_SETTING, secrets.token_hex(32)).encode()
+
+
+def known_key_of_store(store: Store) -> bytes | None:
+    """Return the store's own key, None if nothing was ever redacted for it."""
+    key = store.setting(_KEY_SETTING)
+    return None if key is None else key.encode()
 
 
 def redactor_for(settings: Settings, key: bytes) -> Redactor:

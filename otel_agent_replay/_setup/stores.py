@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from otel_agent_replay import loader, store
-from otel_agent_replay._setup.redaction import key_of_store, redactor_for
+from otel_agent_replay import intercept, loader, store
+from otel_agent_replay._setup.redaction import known_key_of_store, redactor_for
 from otel_agent_replay.config import Settings, load_settings
 from otel_agent_replay.model.run import (
     Recording,
@@ -32,9 +33,13 @@ def flush_before_reading(flush: Callable[[], object]) -> None:
     _flush = flush
 
 
-def _written() -> None:
+@contextmanager
+def _reading() -> Generator[None]:
+    """See what this process recorded, and do not record the reading itself."""
     if _flush is not None:
         _flush()
+    with intercept.suppressed():
+        yield
 
 
 class RunStore:
@@ -67,9 +72,8 @@ class RunStore:
         contents are, so that a secret or an address finds its pseudonym. Times are
         Unix nanoseconds.
         """
-        _written()
-        return self._spans.runs(
-            RunFilter(
+        with _reading():
+            where = RunFilter(
                 run_id_prefix=run_id,
                 agent=agent,
                 status=status,
@@ -82,17 +86,18 @@ class RunStore:
                 min_cost_usd=min_cost_usd,
                 max_cost_usd=max_cost_usd,
                 limit=limit,
-            ),
-        )
+            )
+            return self._spans.runs(where)
 
     def _redacted(self, text: str | None) -> str | None:
-        if text is None:
-            return None
-        return redactor_for(self._settings, self._key()).text(text)
+        key = self._key()
+        if text is None or key is None:
+            return text  # without a key nothing here was redacted
+        return redactor_for(self._settings, key).text(text)
 
-    def _key(self) -> bytes:
+    def _key(self) -> bytes | None:
         own = self._settings.redaction_key
-        return own.encode() if own else key_of_store(self._spans)
+        return own.encode() if own else known_key_of_store(self._spans)
 
     def load(self, run_id: str) -> Run:
         """Return a run, rebuilt from its spans; a unique prefix of the id will do.
@@ -103,10 +108,9 @@ class RunStore:
         """
         recording = self.recording(run_id)
         run = loader.load(recording.spans, recording.run_id)
-        return replace(
-            run,
-            source=RunSource(store_url=self.url, pseudonym_key=self._key()),
-        )
+        with _reading():
+            source = RunSource(store_url=self.url, pseudonym_key=self._key())
+        return replace(run, source=source)
 
     @property
     def shown_url(self) -> str:
@@ -120,7 +124,8 @@ class RunStore:
             RunNotFoundError: No run id starts so.
             AmbiguousRunError: Several do.
         """
-        return self._spans.resolve(prefix)
+        with _reading():
+            return self._spans.resolve(prefix)
 
     def recording(self, run_id: str) -> Recording:
         """Return a run in portable form.
@@ -129,14 +134,15 @@ class RunStore:
             RunNotFoundError: No such run.
             AmbiguousRunError: The prefix fits several.
         """
-        _written()
-        whole = self._spans.resolve(run_id)
-        spans = loader.spans_of(self._spans.spans(whole), whole)
+        with _reading():
+            whole = self._spans.resolve(run_id)
+            spans = loader.spans_of(self._spans.spans(whole), whole)
         return Recording(run_id=whole, spans=spans)
 
     def add(self, recording: Recording) -> None:
         """Store a recording; what is stored already stays as it is."""
-        self._spans.write(recording.spans)
+        with intercept.suppressed():
+            self._spans.write(recording.spans)
 
     def erase(self, run_id: str) -> int:
         """Delete a run; return how many spans it had.
@@ -145,11 +151,13 @@ class RunStore:
             RunNotFoundError: No such run.
             AmbiguousRunError: The prefix fits several.
         """
-        return self._spans.erase(self._spans.resolve(run_id))
+        with _reading():
+            return self._spans.erase(self._spans.resolve(run_id))
 
     def check(self) -> StoreCheck:
         """Return what is there and what is wrong with it."""
-        return self._spans.check()
+        with _reading():
+            return self._spans.check()
 
     def close(self) -> None:
         """Release connections."""
@@ -182,4 +190,5 @@ def open_store(url: str | None = None, *, create: bool = True) -> RunStore:
     """
     settings = load_settings()
     where = url or settings.store
-    return RunStore(where, store.open_store(where, create=create), settings)
+    with intercept.suppressed():
+        return RunStore(where, store.open_store(where, create=create), settings)

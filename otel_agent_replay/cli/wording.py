@@ -6,6 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import Final
 
+from otel_agent_replay.cli.plain import clean_line
 from otel_agent_replay.model.payload import JsonValue, dump_json
 
 __all__ = [
@@ -25,8 +26,11 @@ _LONG: Final = 120.0
 
 
 def short_id(run_id: str) -> str:
-    """Return the first letters of an id: enough to tell the runs of a store apart."""
-    return run_id[:_ID]
+    """Return the first letters of an id: enough to tell the runs of a store apart.
+
+    An id comes from a file that anyone may have written.
+    """
+    return clean_line(run_id[:_ID])
 
 
 def duration(nanoseconds: float | None) -> str:

@@ -63,7 +63,7 @@ class RunSource:
     """Where a run was loaded from, and the key of the pseudonyms in it."""
 
     store_url: str = field(repr=False)
-    pseudonym_key: bytes = field(repr=False)
+    pseudonym_key: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

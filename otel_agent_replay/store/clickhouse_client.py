@@ -37,6 +37,8 @@ _TEXTS: Final = frozenset(
 )
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
+_BY_CHANCE: Final = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
@@ -233,8 +235,10 @@ class ClickHouse:
 
     def _safe(self, text: str) -> str:
         for secret in (self.address.password, quote(self.address.password)):
+            # A short one stands by chance in any text; in a URL it is one for sure.
+            shown = secret if len(secret) > _BY_CHANCE else f":{secret}@"
             if secret:
-                text = text.replace(secret, "***")
+                text = text.replace(shown, shown.replace(secret, "***"))
         return re.sub(r"\s+", " ", text)[:500]
 
 

@@ -35,11 +35,11 @@ def test_the_report_as_json_has_standard_output_for_itself(recorded):
 
 def test_a_divergence_has_its_own_exit_code(recorded):
     """The report names the step and the field; nothing was run."""
-    done = recorded.agent("replay", "last", "--", "two", "one")
+    done = recorded.agent("replay", "last", "--", "one", "three")
 
     assert (done.returncode, done.stdout) == (90, "")
-    assert "✗ changed: look_up, step 1 look_up" in done.stderr
-    assert "word: one → two" in done.stderr
+    assert "✗ changed: look_up, step 2 look_up" in done.stderr
+    assert "word: two → three" in done.stderr
     assert "Traceback" not in done.stderr
     assert recorded.notes == ["page 1, page 2"]
 

@@ -9,7 +9,6 @@ import click
 from otel_agent_replay._setup.stores import open_store
 from otel_agent_replay.cli.found import store_url
 from otel_agent_replay.cli.options import json_option, store_option
-from otel_agent_replay.cli.plain import clean_line
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import print_json
 from otel_agent_replay.cli.wording import count, short_id
@@ -45,7 +44,7 @@ def command(file: str, store: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"run_id": recording.run_id, "spans": len(recording.spans)})
         return
-    run_id = clean_line(short_id(recording.run_id))
+    run_id = short_id(recording.run_id)
     spans = count(len(recording.spans), "span")
     message = (
         f"Stored {run_id}, {spans}, in {where}. See it: agent-replay show {run_id}"

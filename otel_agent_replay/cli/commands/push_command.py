@@ -46,7 +46,7 @@ def command(run: str, otlp: str, store: str | None, *, as_json: bool) -> None:
         print_json({"run_id": run_id, "spans": sent, "trace_ids": [*trace_ids]})
         return
     where = clean_line(otlp)
-    trace = recording.spans[0].trace_id if recording.spans else "-"
+    trace = clean_line(recording.spans[0].trace_id) if recording.spans else "-"
     message = (
         f"Sent {short_id(run_id)}, {count(sent, 'span')}, to {where}: trace {trace}"
     )

@@ -30,6 +30,7 @@ __all__ = ["command"]
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO: Final = re.compile(r"(\d+)([smhdw])")
 _SECOND: Final = 1_000_000_000
+_LAST: Final = (1 << 63) - 1
 _COLUMNS: Final = (
     Column("RUN"),
     Column("AGENT", wide=True),
@@ -52,9 +53,10 @@ def _moment(
         return None
     ago = _AGO.fullmatch(value)
     if ago:
-        return time.time_ns() - int(ago[1]) * _UNITS[ago[2]] * _SECOND
+        return max(0, time.time_ns() - int(ago[1]) * _UNITS[ago[2]] * _SECOND)
     try:
-        return int(datetime.fromisoformat(value).astimezone().timestamp() * _SECOND)
+        moment = datetime.fromisoformat(value).astimezone().timestamp()
+        return min(max(0, int(moment * _SECOND)), _LAST)
     except (ValueError, OverflowError):
         message = f"{value!r} is no time; write 2h, 3d, 2026-11-20 or an ISO time"
         raise click.BadParameter(message, context, parameter) from None
