@@ -158,7 +158,8 @@ class Replayer:
             )
         self._begun = True
         fields = differences(self._run.agent_name, call.name, "agent")
-        fields += differences(self._run.input, call.inputs, "input")
+        if self._run.root_span_id is not None:  # else the run was cut before it was told
+            fields += differences(self._run.input, call.inputs, "input")
         if fields and self._plan.mode == "replay":
             self._diverge(
                 Divergence(kind="changed", name=call.name, fields=fields),

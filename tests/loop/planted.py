@@ -60,7 +60,7 @@ class Plants:
     @property
     def texts(self) -> list[str]:
         """A sentence for each kind."""
-        return [each.text for each in self.kinds.values()]
+        return [each.text for each in self.kinds.values() if each.text]
 
     @property
     def text(self) -> str:
@@ -121,17 +121,23 @@ class Plants:
         user, inner = self._name(6), self._word(12)
         basic = base64.b64encode(f"{user}:{inner}".encode()).decode()
         lines = [self._word(64) for _ in range(3)]
-        begin, end = ("-----" + word + " RSA PRIVATE KEY-----" for word in ("BEGIN", "END"))
+        begin, end = (
+            "-----" + word + " RSA PRIVATE KEY-----" for word in ("BEGIN", "END")
+        )
         in_url = self._word(13)
         return [
-            Planted(kind="bearer", secret=bearer, text=f"Authorization: Bearer {bearer}"),
+            Planted(
+                kind="bearer", secret=bearer, text=f"Authorization: Bearer {bearer}"
+            ),
             Planted(kind="basic", secret=basic, text=f"Authorization: Basic {basic}"),
             Planted(
                 kind="private key",
                 secret=lines[1],
                 text="\n".join([begin, *lines, end]),
             ),
-            Planted(kind="password", secret=password, text=f"login password={password}"),
+            Planted(
+                kind="password", secret=password, text=f"login password={password}"
+            ),
             Planted(
                 kind="url credentials",
                 secret=in_url,
@@ -157,7 +163,9 @@ class Plants:
     def _jwt(self) -> str:
         head = {"alg": "HS256", "typ": "JWT"}
         parts = [head, {"sub": self._name(12)}]
-        texts = [base64.urlsafe_b64encode(json.dumps(p).encode()).decode() for p in parts]
+        texts = [
+            base64.urlsafe_b64encode(json.dumps(p).encode()).decode() for p in parts
+        ]
         return ".".join([*(each.rstrip("=") for each in texts), self._word(43)])
 
     def _card(self) -> str:
