@@ -91,8 +91,29 @@ def test_eight_tools_under_gather(store_url):
     assert len(order) == 8
 
 
-@pytest.mark.parametrize("pool", ["executor", "threads"])
-def test_eight_tools_and_models_in_threads(store_url, pool):
+def in_threads(ask, numbers: list[int]) -> list[str]:
+    """Call a function in a thread for each number."""
+    found = dict.fromkeys(numbers, "")
+
+    def one(number: int) -> None:
+        found[number] = ask(number)
+
+    threads = [threading.Thread(target=one, args=[n]) for n in numbers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return list(found.values())
+
+
+def in_pool(ask, numbers: list[int]) -> list[str]:
+    """Call a function in a pool of threads."""
+    with ThreadPoolExecutor(8) as executor:
+        return list(executor.map(ask, numbers))
+
+
+@pytest.mark.parametrize("spread", [in_pool, in_threads])
+def test_eight_tools_and_models_in_threads(store_url, spread):
     """A tool that asks a model keeps it inside, in its thread; answers stay apart."""
     order = Reversed()
     provider = ScriptedProvider(script=echo)
@@ -110,38 +131,16 @@ def test_eight_tools_and_models_in_threads(store_url, pool):
         order.go(number)
         return answer.choices[0].message.content
 
-    def in_threads(numbers: list[int]) -> list[str]:
-        found = dict.fromkeys(numbers, "")
-
-        def one(number: int) -> None:
-            found[number] = ask(number)
-
-        threads = [threading.Thread(target=one, args=[n]) for n in numbers]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return list(found.values())
-
     @agent
     def parallel(numbers: list[int]) -> list[str]:
-        if pool == "threads":
-            return in_threads(numbers)
-        with ThreadPoolExecutor(8) as executor:
-            return list(executor.map(ask, numbers))
+        return spread(ask, numbers)
 
     expected = [f"answer to question {n}" for n in EIGHT]
     assert parallel(list(EIGHT)) == expected
     provider.close()
     run = only_run(store_url)
-
-    tools = {step.index: step for step in run.steps if step.call.kind == "tool"}
-    models = [step for step in run.steps if step.call.kind == "model"]
-    assert len(tools) == len(models) == 8
-    for model in models:
-        inside = tools[model.parent].call.inputs["number"]
-        assert model.request.messages[-1].parts[0]["content"] == f"question {inside}"
     assert run.gaps == ()
+    assert questions_by_tool(run) == {n: f"question {n}" for n in EIGHT}
 
     with replay(run) as session:
         assert parallel(list(EIGHT)) == expected
@@ -149,6 +148,17 @@ def test_eight_tools_and_models_in_threads(store_url, pool):
     assert len(session.report.served) == 8
     assert len(live) == 8
     client.close()
+
+
+def questions_by_tool(run) -> dict[int, str]:
+    """Return what the model inside each tool call was asked."""
+    return {
+        run.steps[step.parent].call.inputs["number"]: step.request.messages[-1].parts[
+            0
+        ]["content"]
+        for step in run.steps
+        if step.call.kind == "model"
+    }
 
 
 async def test_models_under_gather_with_streams(store_url):

@@ -33,7 +33,7 @@ from otel_agent_replay.testing import Answer, ScriptedProvider, ScriptedRequest
 WORDS = ("one", "two", "three")
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """What brings the agent down."""
 
 
@@ -51,7 +51,7 @@ class Shop:
 
     def _look_up(self, word: str) -> str:
         if word == self.crash_at:
-            raise Crash(word)
+            raise CrashError(word)
         self.happened.append(f"look_up {word}")
         return word.upper()
 
@@ -125,7 +125,7 @@ LOOP = ["checkpoint", "step", "model", "tool", "tool"]
 def test_resume_answers_what_finished_and_goes_on_live(shop, provider, store_url):
     """After a crash the finished steps are not run again, and the run becomes whole."""
     shop.crash_at = "two"
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         shop.run(list(WORDS))
     run = newest(store_url)
     assert run.status == "failed"
@@ -160,7 +160,7 @@ def test_resume_answers_what_finished_and_goes_on_live(shop, provider, store_url
 def test_resume_of_other_code_is_refused(shop, store_url):
     """Code that does not ask for the finished steps is stopped before it goes live."""
     shop.crash_at = "two"
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         shop.run(list(WORDS))
     run = newest(store_url)
     happened = list(shop.happened)
@@ -261,9 +261,9 @@ def test_a_change_that_does_not_fit_is_refused(shop, store_url):
     ]:
         with pytest.raises(error), fork(run, **arguments):
             pytest.fail("must not run")
-    with pytest.raises(ConfigurationError, match="nowhere"):
-        with fork(run, at=0, state={"nowhere.deep": 1}):
-            shop.run(["one"])
+    changed = fork(run, at=0, state={"nowhere.deep": 1})
+    with pytest.raises(ConfigurationError, match="nowhere"), changed:
+        shop.run(["one"])
 
 
 def test_a_state_change_that_never_applies_is_reported(shop, store_url):
@@ -271,9 +271,9 @@ def test_a_state_change_that_never_applies_is_reported(shop, store_url):
     shop.run(["one"])
     run = newest(store_url)
 
-    with pytest.raises(DivergenceError, match="state"):
-        with fork(run, at=4, state={"amount": 1}):
-            shop.run(["one"])
+    changed = fork(run, at=4, state={"amount": 1})
+    with pytest.raises(DivergenceError, match="state"), changed:
+        shop.run(["one"])
 
 
 def test_a_run_with_a_gap_is_refused(shop, store_url):

@@ -154,25 +154,28 @@ def store_url(request, tmp_path):
     return request.getfixturevalue("clickhouse_url")
 
 
+def record(trajectory):
+    """Play a trajectory with a model that gives the recorded answers."""
+    messages = played(trajectory)
+    script = [m for m in messages if m["role"] == "assistant"]
+    answers = [Answer.from_message(message) for message in script]
+    with ScriptedProvider(answers=answers) as provider:
+        client = OpenAI(base_url=provider.base_url, api_key="any", max_retries=0)
+        airline = Airline(client)
+        for message in messages:
+            if message["role"] == "tool":
+                queue = airline.results.setdefault(message["name"], deque())
+                queue.append(message["content"])
+        play = agent(name="airline")(airline.play)
+        play(messages)
+    return messages, play, client
+
+
 @pytest.mark.parametrize("redact", ["off", "default"])
 def test_forty_trajectories_are_recorded_rebuilt_and_replayed(store_url, redact):
     """Every run comes back message by message, and replays with no divergence."""
     otel_agent_replay.configure(store=store_url, redact=redact)
-    runs = []
-    for trajectory in trajectories():
-        messages = played(trajectory)
-        script = [m for m in messages if m["role"] == "assistant"]
-        answers = [Answer.from_message(message) for message in script]
-        with ScriptedProvider(answers=answers) as provider:
-            client = OpenAI(base_url=provider.base_url, api_key="any", max_retries=0)
-            airline = Airline(client)
-            for message in messages:
-                if message["role"] == "tool":
-                    queue = airline.results.setdefault(message["name"], deque())
-                    queue.append(message["content"])
-            play = agent(name="airline")(airline.play)
-            play(messages)
-        runs.append((messages, play, client))
+    runs = [record(trajectory) for trajectory in trajectories()]
     assert otel_agent_replay.flush()
 
     with open_store(store_url) as store:
