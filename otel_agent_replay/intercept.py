@@ -22,7 +22,7 @@ from typing import Final, Protocol, TypeVar
 
 from otel_agent_replay.errors import LostContextError, SessionEndedError
 from otel_agent_replay.model.call import Call, Outcome
-from otel_agent_replay.model.natives import record_exception
+from otel_agent_replay.model.exceptions import record_exception
 
 __all__ = [
     "STORED_SPAN",

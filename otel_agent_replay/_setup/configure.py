@@ -23,7 +23,7 @@ from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.config import Settings, load_settings
 from otel_agent_replay.instrument import http
 from otel_agent_replay.model.call import Outcome
-from otel_agent_replay.model.natives import record_exception
+from otel_agent_replay.model.exceptions import record_exception
 from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.redact import Policy
 

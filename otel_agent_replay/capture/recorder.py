@@ -31,7 +31,7 @@ from otel_agent_replay.capture.tracers import (
 )
 from otel_agent_replay.intercept import STORED_SPAN, OpenCall
 from otel_agent_replay.model.call import Call, Outcome
-from otel_agent_replay.model.natives import record_exception
+from otel_agent_replay.model.exceptions import record_exception
 
 __all__ = ["Recorder"]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from otel_agent_replay._setup.stores import open_store
 from otel_agent_replay._version import __version__
@@ -160,7 +161,8 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         named = ", ".join(f"{t.module}:{t.path} ({t.effect})" for t in tools)
         yield Finding(area="settings", text=f"tools: {named}")
     if settings.otlp_endpoint:
-        text = f"spans are sent to {settings.otlp_endpoint} too"
+        host = urlsplit(settings.otlp_endpoint).netloc.rpartition("@")[2]
+        text = f"spans are sent to {host} too"
         yield Finding(area="settings", text=text)
 
 

@@ -9,12 +9,8 @@ from typing import Any, TypeVar, cast
 
 from otel_agent_replay import intercept
 from otel_agent_replay.model.call import Call, Outcome
-from otel_agent_replay.model.natives import (
-    from_json,
-    rebuild_exception,
-    record_exception,
-    to_json,
-)
+from otel_agent_replay.model.exceptions import rebuild_exception, record_exception
+from otel_agent_replay.model.natives import from_json, to_json
 
 __all__ = ["approval", "checkpoint"]
 

@@ -17,12 +17,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 from otel_agent_replay import intercept
 from otel_agent_replay.errors import ConfigurationError
 from otel_agent_replay.model.call import Call, Effect, Kind, Outcome
-from otel_agent_replay.model.natives import (
-    from_json,
-    rebuild_exception,
-    record_exception,
-    to_json,
-)
+from otel_agent_replay.model.exceptions import rebuild_exception, record_exception
+from otel_agent_replay.model.natives import from_json, to_json
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 
 __all__ = ["wrap", "wrap_tool"]

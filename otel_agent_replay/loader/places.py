@@ -107,12 +107,12 @@ def in_order(drafts: list[Draft], places: Places) -> tuple[Step, ...]:
     ordered = sorted(drafts, key=lambda each: (orders[each.span_id], each.span_id))
     index = {each.span_id: number for number, each in enumerate(ordered)}
     steps: list[Step] = []
-    alike: dict[tuple[str | None, str], list[Step]] = {}
+    alike: dict[tuple[str | None, str], list[tuple[Draft, Step]]] = {}
     for each in ordered:
         parent = places.parents[each.span_id]
         before = alike.setdefault((parent, key_of(each.call)), [])
         step = _step(each, index, parent, before)
-        before.append(step)
+        before.append((each, step))
         steps.append(step)
     return tuple(steps)
 
@@ -141,10 +141,11 @@ def _step(
     draft: Draft,
     index: Mapping[str, int],
     parent: str | None,
-    before: list[Step],
+    before: list[tuple[Draft, Step]],
 ) -> Step:
-    last = before[-1] if before else None
-    retry = last is not None and _is_retry(last, draft)
+    attempt = 0
+    if before and _is_retry(before[-1][0], draft):
+        attempt = before[-1][1].attempt + 1
     return Step(
         index=index[draft.span_id],
         span_id=draft.span_id,
@@ -152,7 +153,7 @@ def _step(
         call=draft.call,
         outcome=draft.outcome,
         occurrence=len(before),
-        attempt=last.attempt + 1 if last is not None and retry else 0,
+        attempt=attempt,
         fidelity=draft.fidelity,
         start_ns=draft.span.start_ns,
         end_ns=draft.span.end_ns,
@@ -163,10 +164,20 @@ def _step(
     )
 
 
-def _is_retry(last: Step, draft: Draft) -> bool:
-    if draft.call.kind not in {"model", "http"} or last.end_ns > draft.span.start_ns:
+def _is_retry(last: Draft, draft: Draft) -> bool:
+    if draft.call.kind not in {"model", "http"} or _side_by_side(last, draft):
         return False
     response = last.outcome.response
     if response is not None and last.outcome.ended == "complete":
         return response.status in _RETRIED or response.status >= _SERVER_ERROR
     return last.outcome.failed
+
+
+def _side_by_side(last: Draft, draft: Draft) -> bool:
+    """Return whether a call began before the last one ended.
+
+    A span that another instrumentation opened lasts over the retries of its call, the
+    first of which is all that joined it.
+    """
+    alike = last.span.scope_name == draft.span.scope_name
+    return alike and last.span.end_ns > draft.span.start_ns

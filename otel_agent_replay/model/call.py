@@ -49,13 +49,16 @@ class RecordedException:
     Attributes:
         type_name: `module:qualified.Name` of the class.
         message: `str()` of the exception.
-        args: The exception's arguments where all are JSON, else None.
+        args: What it can be made of again, as JSON (see `model.exceptions`); None if
+            it cannot.
+        attributes: What else it held, as far as that is values; as JSON.
         stacktrace: The formatted traceback; empty where none was kept.
     """
 
     type_name: str
     message: str
     args: tuple[JsonValue, ...] | None = None
+    attributes: JsonObject = field(default_factory=dict)
     stacktrace: str = ""
 
 

@@ -187,6 +187,7 @@ def _error_json(error: RecordedException) -> JsonObject:
         "type": error.type_name,
         "message": error.message,
         "args": None if error.args is None else list(error.args),
+        "attributes": error.attributes,
         "stacktrace": error.stacktrace,
     }
 
@@ -363,10 +364,12 @@ def _error(text: str) -> RecordedException:
     match parse_payload(text):
         case {"type": str(name), "message": str(message), **rest}:
             args, trace = rest.get("args"), rest.get("stacktrace")
+            attributes = rest.get("attributes")
             return RecordedException(
                 type_name=name,
                 message=message,
                 args=tuple(args) if isinstance(args, list) else None,
+                attributes=attributes if isinstance(attributes, dict) else {},
                 stacktrace=trace if isinstance(trace, str) else "",
             )
         case _:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from otel_agent_replay.model.call import Call
 from otel_agent_replay.model.payload import (
@@ -24,6 +24,8 @@ from otel_agent_replay.model.untrusted import parse_payload
 __all__ = ["host_of", "key_of"]
 
 _DIGITS: Final = 20
+_BYTES: Final = "latin-1"
+"""Reads each percent-encoded byte as a letter, so that none is lost."""
 _CREDENTIALS: Final = frozenset({"key", "api_key", "api-key", "access_token"})
 _BOUNDARY: Final = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
 _TYPE: Final = "$type"
@@ -65,24 +67,31 @@ def _split(url: str) -> SplitResult:
 
 
 def _route(request: HttpRequest, *, model: bool) -> str:
+    """Return method, path and query, in one way of percent-encoding.
+
+    A model API's key may stand in the query; it says who asks, not what.
+    """
     parts = _split(request.url)
-    query = _without_credentials(parts.query) if model else parts.query
+    segments = [unquote(each, _BYTES) for each in (parts.path or "/").split("/")]
+    path = "/".join(quote(each, safe="", encoding=_BYTES) for each in segments)
+    query = _pairs_again(parts.query, without=_CREDENTIALS if model else frozenset())
     tail = f"?{query}" if query else ""
-    return f"{request.method.upper()} {parts.path or '/'}{tail}"
+    return f"{request.method.upper()} {path}{tail}"
 
 
-def _without_credentials(query: str) -> str:
-    """A model API's key may stand in the query; it says who asks, not what."""
-    if not any(name in query for name in _CREDENTIALS):
-        return query
-    pairs = parse_qsl(query, keep_blank_values=True)
-    return urlencode([pair for pair in pairs if pair[0] not in _CREDENTIALS])
+def _pairs_again(text: str, *, without: frozenset[str] = frozenset()) -> str:
+    """Return `name=value&…` in one way of percent-encoding."""
+    pairs = parse_qsl(text, keep_blank_values=True, encoding=_BYTES)
+    kept = [pair for pair in pairs if pair[0] not in without]
+    return urlencode(kept, encoding=_BYTES)
 
 
 def _canonical_body(request: HttpRequest) -> bytes:
     kind = header(request.headers, "content-type") or ""
     if kind.lower().startswith("multipart/"):
         return _without_boundary(request.body, kind)
+    if kind.lower().startswith("application/x-www-form-urlencoded"):
+        return _pairs_again(request.body.decode(_BYTES)).encode()
     if request.body.lstrip()[:1] in {b"{", b"["}:
         try:
             return canonical_json(parse_payload(request.body))

@@ -9,81 +9,109 @@ JSON values stay as they are. Others become an object with a `$type`:
 | `datetime`, `date`, `time`, `timedelta`, `decimal`, `uuid`, `path`, `complex` | that type | `value` |
 | `float`, `int`, `str` | NaN, infinities; beyond 64 bits; lone surrogates | `value` |
 | `dict` | a mapping with other keys than strings, or with a key `$type` | `items` |
-| `object` | a dataclass, Pydantic model, named tuple, enum member | `class`, `value` |
-| `unserialisable` | anything else, cycles, what nests deeper than 64 | `class` |
+| `object` | a dataclass, Pydantic or attrs object, named tuple, enum member, NumPy array | `class`, `value` |
+| `awaitable` | what a plain function returned to be awaited (see `awaited`) | `value` |
+| `exception` | an exception among the arguments of another one (see `exceptions`) | as there |
+| `unserialisable` | anything else, cycles, what nests deeper than 64, all of a value of more than 200 000 containers | `class` |
 
-Nothing is ever imported by a stored name: an `object` comes back only as a
-class that the caller's type annotation names.
+A subclass of a collection or scalar type is kept as that type, a NumPy scalar as the
+Python one. Nothing is ever imported by a stored name: an `object` comes back only as
+a class that the caller's type annotation names, or a subclass of one.
 """
 
 from __future__ import annotations
 
 import base64
-import dataclasses
 import datetime as dt
 import decimal
-import enum
 import pathlib
-import sys
-import traceback
-import typing
 import uuid
+from collections import UserString
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
-from otel_agent_replay.errors import RecordedError, ResultTypeError
-from otel_agent_replay.model.call import RecordedException
+from otel_agent_replay.errors import ResultTypeError
+from otel_agent_replay.model.native_classes import (
+    build,
+    class_name,
+    classes_in,
+    classes_of,
+    fields_of,
+    find_class,
+    numpy_scalar,
+)
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 
-__all__ = [
-    "class_name",
-    "from_json",
-    "rebuild_exception",
-    "record_exception",
-    "to_json",
-]
+__all__ = ["awaited", "from_json", "to_json", "what_is_awaited"]
 
 _TYPE: Final = "$type"
 _MAX_DEPTH: Final = 64
+_MAX_CONTAINERS: Final = 200_000
+"""A graph of objects has more paths than any memory holds; lists of numbers do not
+count by length."""
 _INT64: Final = 2**63
 
 
-def class_name(cls: type) -> str:
-    """Return `module:qualified.Name` of a class."""
-    return f"{cls.__module__}:{cls.__qualname__}"
-
-
 def to_json(value: object) -> JsonValue:
-    """Return a value as JSON; never raises, never keeps a reference to it."""
-    try:
-        return _encode(value, (), 0)
-    except Exception:  # noqa: BLE001 - an agent's object may do anything when asked
-        return _unserialisable(value)
+    """Return a value as JSON; never raises, never keeps a reference to it.
+
+    What part of it cannot be read alone is unserialisable.
+    """
+    encoder = _Encoder()
+    found = encoder.encode(value, (), 0)
+    return _unserialisable(value) if encoder.left < 0 else found
+
+
+def awaited(value: JsonValue) -> JsonValue:
+    """Return the JSON of what a plain function returned to be awaited."""
+    return {_TYPE: "awaitable", "value": value}
+
+
+def what_is_awaited(value: JsonValue) -> tuple[JsonValue] | None:
+    """Return what a value that `awaited` gave holds, None for any other value."""
+    if isinstance(value, dict) and value.get(_TYPE) == "awaitable":
+        return (value.get("value"),)
+    return None
 
 
 def _unserialisable(value: object) -> JsonObject:
     return {_TYPE: "unserialisable", "class": class_name(type(value))}
 
 
-def _encode(value: object, above: tuple[int, ...], depth: int) -> JsonValue:
-    if value is None or value is True or value is False:
-        return value
-    scalar = _SCALARS.get(type(value))
-    if scalar is not None:
-        return scalar(value)
-    if depth >= _MAX_DEPTH or id(value) in above:
-        return _unserialisable(value)
-    inside = (*above, id(value))
+class _Encoder:
+    """Encodes one value; `left` is below 0 once it turned out to be too large."""
 
-    def nested(item: object) -> JsonValue:
-        return _encode(item, inside, depth + 1)
+    __slots__ = ("left",)
 
-    if type(value) is list:
-        return [nested(item) for item in value]
-    if type(value) is dict:
-        return _mapping(value, nested)
-    return _rich(value, nested)
+    def __init__(self) -> None:
+        self.left = _MAX_CONTAINERS
+
+    def encode(self, value: object, above: tuple[int, ...], depth: int) -> JsonValue:
+        if value is None or value is True or value is False:
+            return value
+        try:
+            scalar = _SCALARS.get(type(value))
+            if scalar is not None:
+                return scalar(value)
+            self.left -= 1
+            if depth >= _MAX_DEPTH or self.left < 0 or id(value) in above:
+                return _unserialisable(value)
+            return self._container(value, (*above, id(value)), depth + 1)
+        except Exception:  # noqa: BLE001 - an agent's object may do anything when asked
+            return _unserialisable(value)
+
+    def _container(
+        self, value: object, above: tuple[int, ...], depth: int
+    ) -> JsonValue:
+        def nested(item: object) -> JsonValue:
+            return self.encode(item, above, depth)
+
+        if type(value) is list:
+            return [nested(item) for item in value]
+        if type(value) is dict:
+            return _mapping(value, nested)
+        return _rich(value, nested)
 
 
 def _text(value: str) -> JsonValue:
@@ -98,7 +126,8 @@ def _text(value: str) -> JsonValue:
 def _whole(value: int) -> JsonValue:
     if -_INT64 <= value < _INT64:
         return value
-    return {_TYPE: "int", "value": str(value)}
+    # Its digits cost time quadratic in their number, and Python has a limit on them.
+    return {_TYPE: "int", "value": hex(value)}
 
 
 def _real(value: float) -> JsonValue:
@@ -122,10 +151,16 @@ _SCALARS: Final[dict[type, Callable[[Any], JsonValue]]] = {
         "timedelta",
         lambda v: f"{v.days} {v.seconds} {v.microseconds}",
     ),
-    decimal.Decimal: _tagged("decimal", str),
-    uuid.UUID: _tagged("uuid", str),
-    complex: _tagged("complex", str),
+    decimal.Decimal: _tagged("decimal", decimal.Decimal.__str__),
+    uuid.UUID: _tagged("uuid", uuid.UUID.__str__),
+    complex: _tagged("complex", complex.__repr__),
 }
+_PLAIN: Final[dict[type, Callable[[Any], Any]]] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+}
+"""What gives the value of a subclass's instance, whatever it makes of itself."""
 
 
 def _mapping(
@@ -140,9 +175,9 @@ def _mapping(
 
 
 def _rich(value: object, nested: Callable[[object], JsonValue]) -> JsonValue:
-    fields = _object_fields(value)
+    fields = fields_of(value)
     if fields is not None:
-        body = nested(fields)
+        body = nested(fields[0])
         return {_TYPE: "object", "class": class_name(type(value)), "value": body}
     if isinstance(value, bytes | bytearray | memoryview):
         return {_TYPE: "bytes", "base64": base64.b64encode(bytes(value)).decode()}
@@ -160,48 +195,54 @@ def _collection(value: object, nested: Callable[[object], JsonValue]) -> JsonVal
         return {_TYPE: name, "items": items}
     if isinstance(value, tuple):
         return {_TYPE: "tuple", "items": [nested(item) for item in value]}
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, str | UserString):
         return [nested(item) for item in value]
-    return _subclassed(value)
+    return _subclassed(value, nested)
 
 
-def _subclassed(value: object) -> JsonValue:
+def _subclassed(value: object, nested: Callable[[object], JsonValue]) -> JsonValue:
     """A subclass of a scalar type is kept as that type."""
-    for scalar in (str, int, float):
+    if isinstance(value, UserString):
+        return nested(value.data)
+    for scalar, encode in _SCALARS.items():
         if isinstance(value, scalar):
-            return _SCALARS[scalar](scalar(value))
+            plain = _PLAIN.get(scalar)
+            return encode(value if plain is None else plain(value))
+    item = numpy_scalar(value)
+    if item is not None:
+        return nested(item[0])
     return _unserialisable(value)
-
-
-def _object_fields(value: object) -> object | None:
-    """Return what a structured object is made of, or None if it is none."""
-    if isinstance(value, enum.Enum):
-        return value.name
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    dump = getattr(type(value), "model_dump", None)
-    if dump is not None:
-        return typing.cast("object", dump(value, mode="json"))
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return typing.cast("object", value._asdict())
-    return None
 
 
 # --- back ------------------------------------------------------------------
 
 
-def from_json(value: JsonValue, annotation: object = None) -> object:
+def from_json(
+    value: JsonValue,
+    annotation: object = None,
+    *,
+    like: object = None,
+) -> object:
     """Return the Python value of its JSON form.
 
     Args:
         value: What `to_json` gave.
         annotation: The type annotation whose classes `object` values may become.
+        like: A value whose classes they may become too.
 
     Raises:
         ResultTypeError: The value was no JSON and its class is not named by the
-            annotation, or it was unserialisable.
+            annotation, or it was unserialisable, or it is damaged.
     """
-    return _decode(value, _classes(annotation))
+    if not isinstance(value, dict | list):
+        return value
+    try:
+        return _decode(value, {**classes_in(like), **classes_of(annotation)})
+    except ResultTypeError:
+        raise
+    except Exception as error:  # stored values may be damaged in any way
+        kind = value.get(_TYPE) if isinstance(value, dict) else None
+        raise ResultTypeError(str(kind or "JSON"), f"it is damaged: {error}") from error
 
 
 def _decode(value: JsonValue, classes: Mapping[str, type]) -> object:
@@ -212,18 +253,18 @@ def _decode(value: JsonValue, classes: Mapping[str, type]) -> object:
     kind = value.get(_TYPE)
     if kind is None:
         return {key: _decode(item, classes) for key, item in value.items()}
-    if kind in _COLLECTIONS:
-        items = value.get("items")
-        decoded = (
-            [_decode(i, classes) for i in items] if isinstance(items, list) else []
-        )
-        return _COLLECTIONS[str(kind)](decoded)
     if kind == "object":
-        return _build(value, classes)
-    return _decode_scalar(str(kind), value)
+        return _object(value, classes)
+    collection = _COLLECTIONS.get(str(kind))
+    if collection is None:
+        return _decode_scalar(str(kind), value)
+    items = value["items"]
+    if not isinstance(items, list):
+        raise TypeError("no items")
+    return collection([_decode(item, classes) for item in items])
 
 
-_COLLECTIONS: Final[dict[JsonValue, Callable[[list[Any]], object]]] = {
+_COLLECTIONS: Final[dict[str, Callable[[list[Any]], object]]] = {
     "tuple": tuple,
     "set": set,
     "frozenset": frozenset,
@@ -237,14 +278,14 @@ def _hashable(key: object) -> object:
 
 def _decode_scalar(kind: str, value: JsonObject) -> object:
     if kind == "bytes":
-        return base64.b64decode(str(value.get("base64", "")))
+        return base64.b64decode(str(value["base64"]), validate=True)
     read = _READERS.get(kind)
     if read is None:
         raise ResultTypeError(
             str(value.get("class", kind)),
             "it was not serialisable when it was recorded",
         )
-    return read(str(value.get("value", "")))
+    return read(str(value["value"]))
 
 
 _READERS: Final[dict[str, Callable[[str], object]]] = {
@@ -257,95 +298,18 @@ _READERS: Final[dict[str, Callable[[str], object]]] = {
     "path": pathlib.Path,
     "complex": complex,
     "float": float,
-    "int": int,
+    "int": lambda text: int(text, 0),
     "str": lambda text: base64.b64decode(text).decode("utf-8", "surrogatepass"),
 }
 
 
-def _build(value: JsonObject, classes: Mapping[str, type]) -> object:
+def _object(value: JsonObject, classes: Mapping[str, type]) -> object:
     name = str(value.get("class", ""))
-    cls = classes.get(name)
+    cls = find_class(name, classes)
     if cls is None:
         raise ResultTypeError(name, "the return annotation does not name this class")
-    body = value.get("value")
-    if issubclass(cls, enum.Enum):
-        return cls[str(body)]
-    validate = getattr(cls, "model_validate", None)
-    if validate is not None:
-        return typing.cast("object", validate(body))
-    fields = _decode(body, classes)
-    if not isinstance(fields, dict):
-        raise ResultTypeError(name, "its fields are damaged")
-    return cls(**fields)
-
-
-def _classes(annotation: object) -> dict[str, type]:
-    """Return the classes an annotation names, and those their fields name."""
-    found: dict[str, type] = {}
-    waiting = [annotation]
-    while waiting:
-        current = waiting.pop()
-        waiting.extend(typing.get_args(current))
-        if not isinstance(current, type) or class_name(current) in found:
-            continue
-        found[class_name(current)] = current
-        if dataclasses.is_dataclass(current) or hasattr(current, "_fields"):
-            waiting.extend(_hints(current).values())
-    return found
-
-
-def _hints(cls: type) -> dict[str, object]:
+    body = _decode(value.get("value"), classes)
     try:
-        return typing.get_type_hints(cls)
-    except Exception:  # noqa: BLE001 - an annotation that cannot be read names nothing
-        return {}
-
-
-# --- exceptions --------------------------------------------------------------
-
-
-def record_exception(error: BaseException) -> RecordedException:
-    """Return an exception as data; never raises."""
-    try:
-        message = str(error)
-    except Exception:  # noqa: BLE001 - the agent's own __str__ may fail
-        message = ""
-    encoded = [to_json(arg) for arg in error.args]
-    plain = all(
-        arg is None or isinstance(arg, bool | int | float | str) for arg in encoded
-    )
-    return RecordedException(
-        type_name=class_name(type(error)),
-        message=message,
-        args=tuple(encoded) if plain else None,
-        stacktrace="".join(traceback.format_exception(error)),
-    )
-
-
-def rebuild_exception(recorded: RecordedException) -> BaseException:
-    """Return an exception of the recorded class, or a `RecordedError`.
-
-    Only classes of modules that are loaded already are used, and their
-    `__init__` does not run: stored text never runs code.
-    """
-    cls = _loaded_class(recorded.type_name)
-    if cls is None or not issubclass(cls, BaseException):
-        return RecordedError(recorded.type_name, recorded.message)
-    args = (recorded.message,) if recorded.args is None else recorded.args
-    try:
-        error = cls.__new__(cls, *args)
-        error.args = args
-        same = str(error) == recorded.message
-    except Exception:  # noqa: BLE001 - a class that cannot be made without its __init__
-        return RecordedError(recorded.type_name, recorded.message)
-    if not same:
-        error.args = (recorded.message,)
-    return error
-
-
-def _loaded_class(name: str) -> type | None:
-    module_name, _, qualified = name.partition(":")
-    found: object = sys.modules.get(module_name)
-    for part in qualified.split("."):
-        found = getattr(found, part, None)
-    return found if isinstance(found, type) else None
+        return build(cls, body)
+    except Exception as error:
+        raise ResultTypeError(name, f"{type(error).__name__}: {error}") from error

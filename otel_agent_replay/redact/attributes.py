@@ -10,6 +10,8 @@ from otel_agent_replay.model.payload import JsonObject, JsonValue
 from otel_agent_replay.redact.documents import Documents
 from otel_agent_replay.redact.edits import applied
 from otel_agent_replay.redact.names import secret_header
+from otel_agent_replay.redact.rules import Find
+from otel_agent_replay.redact.urls import parameters, url_secrets
 from otel_agent_replay.redact.walk import ROOT, Place
 
 __all__ = ["AttrValue", "as_json", "redacted_attributes"]
@@ -38,6 +40,13 @@ _KEPT: Final = frozenset(
     },
 )
 _KEPT_PREFIXES: Final = ("gen_ai.usage.", "llm.token_count.", "telemetry.sdk.")
+_URL_PARTS: Final[Mapping[str, Find]] = {
+    "url.path": lambda text: url_secrets(text, 0),
+    "url.query": parameters,
+    "url.fragment": parameters,
+    "http.target": lambda text: url_secrets(text, 0),
+}
+"""What a URL's parts are to be searched with; a whole URL is known by its look."""
 _HEADER_PREFIXES: Final = ("http.request.header.", "http.response.header.")
 
 
@@ -74,6 +83,9 @@ def _attribute(
         header = secret_header(key)
         key = "authorization" if header is not None else key
     if isinstance(value, str):
+        find = _URL_PARTS.get(name)
+        if find is not None:
+            return applied(value, documents.found_edits(value, find))
         return applied(value, documents.string_edits(value, key, place))
     plain = _plain(value)
     if place is not ROOT:

@@ -193,7 +193,8 @@ class Redactor:
             attributes = redacted_attributes(self._documents, call.attributes)
         return replace(
             call,
-            name=self.text(call.name),
+            # With a request it is the route: a URL without scheme and query.
+            name=self.url(call.name) if call.request else self.text(call.name),
             inputs=inputs,
             request=self.request(call.request) if call.request else None,
             attributes=as_json(attributes),
@@ -218,6 +219,7 @@ class Redactor:
             error,
             message=self.text(error.message),
             args=None if args is None else tuple(self.value(item) for item in args),
+            attributes=as_json(self.value(error.attributes)),
             stacktrace=self.text(error.stacktrace),
         )
 

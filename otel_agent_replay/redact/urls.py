@@ -65,9 +65,12 @@ def parameters(query: str, offset: int = 0) -> Iterator[Found]:
     """Find the secrets of `name=value&…`, as positions from an offset."""
     for pair in re.finditer(r"[^&;#?]+", query):
         name, equals, raw = pair.group().partition("=")
+        start = offset + pair.start()
+        if "%" in name or "+" in name:
+            yield Found(start, start + len(name), "", unquote_plus(name), "query")
         if not equals or not raw:
             continue
-        start = offset + pair.start() + len(name) + 1
+        start += len(name) + 1
         value = unquote_plus(raw)
         meaning = secret_parameter(unquote_plus(name))
         if meaning is not None and meaning.covers(value):

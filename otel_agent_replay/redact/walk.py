@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
@@ -168,9 +169,11 @@ class Walk:
             at = Place((*place.path, number), place.tool, lane)
             self.visit(item, flag or key, at)
             # `["--password", "…"]` is a command line.
-            flag = item if isinstance(item, str) and item.startswith("--") else None
+            flag = item if isinstance(item, str) and _FLAG.fullmatch(item) else None
 
 
+_FLAG: Final = re.compile(r"--[A-Za-z][\w-]*")
+"""Not every text with dashes before it: a private key block begins so too."""
 _IDENTITY: Final = ("index", "output_index", "content_index", "summary_index")
 
 

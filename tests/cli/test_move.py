@@ -28,6 +28,7 @@ class Sink(LocalServer):
 
     def respond(self, request):
         """Give the answer."""
+        del request
         return self.reply
 
     def spans(self) -> list:
@@ -77,7 +78,9 @@ def test_a_file_that_cannot_be_written(recorded, invoke, monkeypatch):
 def test_stored_spans_are_pushed_as_they_are(recorded, invoke, monkeypatch):
     """Their own ids, times, names, and numbers as numbers."""
     monkeypatch.chdir(recorded.folder)
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x,tenant=a")
+    monkeypatch.setenv(
+        "OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x,tenant=a"
+    )
     with open_store() as store:
         stored = {s.span_id: s for s in store.recording(store.runs()[0].run_id).spans}
 
@@ -158,7 +161,9 @@ def test_every_field_of_a_span_is_sent():
 def test_requests_stay_below_the_limit():
     """Many spans go out in parts, in order; a big one goes alone."""
     small = [record(span_id=f"{n:016x}", attributes={"a": "x" * 90}) for n in range(50)]
-    big = record(span_id="f" * 16, attributes={"a": "x" * 5000}, resource={"r": "y" * 9})
+    big = record(
+        span_id="f" * 16, attributes={"a": "x" * 5000}, resource={"r": "y" * 9}
+    )
 
     parts = list(requests_of([*small, big], limit=1000))
 
@@ -177,7 +182,10 @@ def test_requests_stay_below_the_limit():
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (Reply(status=401, body=b"who are you?"), "it answers 401 Unauthorized who are"),
+        (
+            Reply(status=401, body=b"who are you?"),
+            "it answers 401 Unauthorized who are",
+        ),
         (Reply(status=413), "as too large"),
         (
             Reply(

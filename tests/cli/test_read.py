@@ -184,7 +184,8 @@ def test_a_run_is_shown_step_by_step(ask):
 
 
 @pytest.mark.parametrize(
-    "words", [("show", "{}"), ("show", "{}", "--payloads"), ("show", "{}", "--step", "2")]
+    "words",
+    [("show", "{}"), ("show", "{}", "--payloads"), ("show", "{}", "--step", "2")],
 )
 def test_stored_text_cannot_act_on_a_terminal(ask, library, words):
     """Escape sequences and reordering signs are visible, markup is text."""

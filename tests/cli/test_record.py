@@ -49,7 +49,9 @@ def test_the_exit_code_is_the_programs(desk):
     done = desk.run("record", "--", sys.executable, "-c", "raise SystemExit(7)")
 
     assert done.returncode == 7
-    assert done.stderr == "Nothing was recorded: no model, tool or HTTP call was made.\n"
+    assert (
+        done.stderr == "Nothing was recorded: no model, tool or HTTP call was made.\n"
+    )
 
 
 def test_a_program_that_fails_leaves_a_failed_run(desk):
@@ -157,7 +159,9 @@ def test_signals_are_passed_on(desk, name):
         """,
     )
     # A session of its own: no terminal would send the signal to the program as well.
-    process = desk.start("record", "--", sys.executable, program, start_new_session=True)
+    process = desk.start(
+        "record", "--", sys.executable, program, start_new_session=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
 
@@ -207,7 +211,9 @@ def test_a_console_script_is_recorded(desk):
     script.write_text(f"#!{sys.executable}\nimport clerk\nclerk.look_up('one')\n")
     script.chmod(0o755)
 
-    done = desk.run("record", "--", "clerk-command", PATH=f"{desk.folder}:/usr/bin:/bin")
+    done = desk.run(
+        "record", "--", "clerk-command", PATH=f"{desk.folder}:/usr/bin:/bin"
+    )
 
     assert done.returncode == 0, done.stderr
     (run,) = desk.runs()

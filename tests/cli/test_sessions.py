@@ -135,7 +135,9 @@ def test_a_run_with_a_gap_is_refused(recorded):
     (run,) = recorded.runs()
     url = f"sqlite:///{recorded.folder}/damaged.db"
     with open_store(url) as store:
-        spans = tuple(span for span in run.spans if span.span_id != run.steps[1].span_id)
+        spans = tuple(
+            span for span in run.spans if span.span_id != run.steps[1].span_id
+        )
         whole = open_store(f"sqlite:///{recorded.folder}/.agent-replay/runs.db")
         with whole:
             recording = whole.recording(run.run_id)

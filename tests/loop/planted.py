@@ -11,10 +11,6 @@ from dataclasses import dataclass
 
 from otel_agent_replay.redact import Policy, Rule
 
-LITERAL_VARIABLE = "WAREHOUSE_API_TOKEN"
-"""The environment variable whose value is planted as it is."""
-LITERAL = "seven grey herons over the weir"
-
 LETTERS = string.ascii_letters + string.digits
 
 
@@ -96,7 +92,7 @@ class Plants:
             "ipv6": f"2001:db8::{self._hex()}:{self._hex()}",
             "own regex": f"ACME-{self._digits(8)}",
             "own function": f"Initech-{self._name(10)}",
-            "literal": LITERAL,
+            "literal": self._name(8) + " " + self._name(8),
         }
         return [
             *(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from dataclasses import replace
 from time import perf_counter_ns
 from typing import Final, Protocol
@@ -15,7 +16,7 @@ from otel_agent_replay.errors import RecordedError, RecordedStreamEndedError
 from otel_agent_replay.instrument.http.settings import HttpSettings
 from otel_agent_replay.intercept import OpenCall
 from otel_agent_replay.model.call import Ended, Outcome, RecordedException
-from otel_agent_replay.model.natives import rebuild_exception, record_exception
+from otel_agent_replay.model.exceptions import rebuild_exception, record_exception
 from otel_agent_replay.model.payload import Chunk, HttpResponse, header
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
 
 _NO_BODY: Final = frozenset({204, 304})
 _LAST_EVENTS: Final = (b"data: [DONE]", b"data:[DONE]", b"event: message_stop")
+_REASON: Final = re.compile(rb'"(?:finish_reason|finishReason|stop_reason)":\s*"')
 _TAIL: Final = 512
 _TAIL_PIECES: Final = 8
 
@@ -129,8 +131,14 @@ class StreamRecorder:
         )
 
     def is_read(self, inside: OpenCall) -> bool:
-        """Return whether all has come of an exchange that is inside a call."""
-        return inside in self._opened.ancestors() and self._is_whole()
+        """Return whether all has come of an exchange that is inside a call.
+
+        The reason why a model ended is all of its answer: some SDKs, such as litellm
+        on Anthropic, stop there and keep the response.
+        """
+        if inside not in self._opened.ancestors():
+            return False
+        return self._is_whole() or _REASON.search(self._tail()) is not None
 
     def interrupted(self, error: BaseException) -> None:
         """The caller was taken away from waiting; it may come back."""
@@ -181,8 +189,10 @@ class StreamRecorder:
         length = header(self._head.headers, "content-length")
         if length is not None:
             return length == str(sum(len(chunk.data) for chunk in self._chunks))
-        tail = b"".join(chunk.data[-_TAIL:] for chunk in self._chunks[-_TAIL_PIECES:])
-        return is_last_event(tail)
+        return is_last_event(self._tail())
+
+    def _tail(self) -> bytes:
+        return b"".join(chunk.data[-_TAIL:] for chunk in self._chunks[-_TAIL_PIECES:])
 
 
 def rebuilt(recorded: RecordedException) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from functools import partial
 
@@ -72,12 +73,14 @@ async def streamed_async(provider, litellm, name):
 
 
 @pytest.fixture(params=["aiohttp", "httpx"])
-def transport(request, litellm, monkeypatch):
+async def transport(request, litellm, monkeypatch):
     """Each of the transports that litellm's async clients can have."""
     monkeypatch.setattr(litellm, "disable_aiohttp_transport", request.param == "httpx")
+    yield
+    await litellm.close_litellm_async_clients()
     litellm.in_memory_llm_clients_cache.flush_cache()
-    yield request.param
-    litellm.in_memory_llm_clients_cache.flush_cache()
+    # What it leaves open complains when it is collected: here, not in the next test.
+    gc.collect()
 
 
 @pytest.mark.usefixtures("transport")
@@ -92,8 +95,11 @@ async def test_one_answer(ask, name, litellm, scripted):
     assert "".join(played.result) == STORY.text
     assert isinstance(played.result, str) or len(played.result) > 3
     assert played.texts == [STORY.text]
-    assert step.outcome.ended == "complete"
-    assert step.response.usage.output_tokens > 0 or "stream" in ask.__name__
+    # Anthropic's last event tells nothing more, and not every client reads it.
+    assert step.outcome.ended == "complete" or name == "anthropic"
+    assert step.response.finish_reasons in {("stop",), ("end_turn",), ("STOP",)}
+    if "stream" not in ask.__name__:  # where it is asked for, streams have it too
+        assert step.response.usage.output_tokens > 0
 
 
 async def loop(provider, litellm, name, live):

@@ -1,0 +1,296 @@
+"""Exceptions as data and back.
+
+Only classes of modules that are loaded already are used, nothing is asked of a
+module that could answer with code, and no `__init__` runs but those of Python's own
+exceptions: stored text never runs code.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any, Final, cast
+
+from otel_agent_replay.errors import RecordedError, ResultTypeError
+from otel_agent_replay.model.call import RecordedException
+from otel_agent_replay.model.native_classes import class_name
+from otel_agent_replay.model.natives import from_json, to_json
+from otel_agent_replay.model.payload import JsonObject, JsonValue
+
+__all__ = ["rebuild_exception", "record_exception"]
+
+_TYPE: Final = "$type"
+_MAX_DEPTH: Final = 8
+_HEAP_TYPE: Final = 1 << 9
+"""`Py_TPFLAGS_HEAPTYPE`: set for all classes but those that Python is built of."""
+_OWN_FIELDS: Final[Mapping[type, tuple[str, ...]]] = {
+    ImportError: ("name", "path"),
+    AttributeError: ("name",),
+    NameError: ("name",),
+}
+"""What Python's own exceptions hold that is neither an argument nor in `__dict__`."""
+
+
+# --- as data -------------------------------------------------------------------
+
+
+def record_exception(error: BaseException) -> RecordedException:
+    """Return an exception as data; never raises."""
+    return _recorded(error, 0)
+
+
+def _recorded(error: BaseException, depth: int) -> RecordedException:
+    stands_for = error if isinstance(error, RecordedError) else None
+    return RecordedException(
+        type_name=stands_for.type_name if stands_for else class_name(type(error)),
+        message=stands_for.message if stands_for else _message(error),
+        args=None if stands_for else _arguments(error, depth),
+        attributes={} if stands_for else _attributes(error),
+        stacktrace=_stacktrace(error) if depth == 0 else "",
+    )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the agent's own __str__ may fail
+        return ""
+
+
+def _stacktrace(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - it asks the agent's objects, and may be deep
+        return ""
+
+
+def _arguments(error: BaseException, depth: int) -> tuple[JsonValue, ...] | None:
+    """Return what the exception can be made of again; None if it cannot."""
+    try:
+        found = [_argument(each, depth) for each in _made_of(error)]
+    except Exception:  # noqa: BLE001 - the agent's own attributes may fail
+        return None
+    return tuple(found) if all(_comes_back(each) for each in found) else None
+
+
+def _made_of(error: BaseException) -> Sequence[object]:
+    if hasattr(type(error), "from_exception_data"):
+        return _validation_errors(error)
+    args = BaseException.__getattribute__(error, "args")
+    if isinstance(error, OSError) and error.filename is not None and len(args) == 2:  # noqa: PLR2004 - number and text
+        more = (None, error.filename2) if error.filename2 is not None else ()
+        return (*args, error.filename, *more)
+    return cast("tuple[object, ...]", args)
+
+
+def _argument(value: object, depth: int) -> JsonValue:
+    """Return an argument as JSON; the exceptions of a group are arguments too."""
+    if isinstance(value, BaseException) and depth < _MAX_DEPTH:
+        recorded = _recorded(value, depth + 1)
+        return {_TYPE: "exception", "error": _nested_json(recorded)}
+    if isinstance(value, list | tuple) and _has_exceptions(value):
+        return [_argument(each, depth) for each in value]
+    return to_json(value)
+
+
+def _has_exceptions(values: Sequence[object]) -> bool:
+    return any(isinstance(each, BaseException) for each in values)
+
+
+def _nested_json(recorded: RecordedException) -> JsonObject:
+    return {
+        "type": recorded.type_name,
+        "message": recorded.message,
+        "args": None if recorded.args is None else list(recorded.args),
+        "attributes": recorded.attributes,
+    }
+
+
+def _attributes(error: BaseException) -> JsonObject:
+    """Return what else the exception holds, as far as it can be given back."""
+    try:
+        held = dict(vars(error))
+    except TypeError:
+        held = {}
+    for cls, names in _OWN_FIELDS.items():
+        if isinstance(error, cls):
+            held |= {name: getattr(error, name, None) for name in names}
+    encoded = {str(name): to_json(value) for name, value in held.items()}
+    return {
+        name: value
+        for name, value in encoded.items()
+        if value is not None and _comes_back(value)
+    }
+
+
+def _comes_back(value: JsonValue) -> bool:
+    try:
+        _native(value)
+    except ResultTypeError:
+        return False
+    return True
+
+
+# --- back ------------------------------------------------------------------------
+
+
+def rebuild_exception(recorded: RecordedException) -> BaseException:
+    """Return an exception of the recorded class, or a `RecordedError`.
+
+    It has the recorded message, arguments, and those attributes that are values. A
+    `RecordedError` that stands for it is of the nearest of Python's own classes too,
+    such as `ValueError`.
+    """
+    cls = _loaded_class(recorded.type_name)
+    if cls is None:
+        return RecordedError(recorded.type_name, recorded.message)
+    try:
+        return _rebuilt(cls, recorded)
+    except Exception:  # noqa: BLE001 - a class that cannot be made without its __init__
+        return _stand_in(cls, recorded)
+
+
+def _rebuilt(cls: type[BaseException], recorded: RecordedException) -> BaseException:
+    args = (
+        (recorded.message,)
+        if recorded.args is None
+        else tuple(_native(each) for each in recorded.args)
+    )
+    if hasattr(cls, "from_exception_data"):
+        return _validation_error(cls, args)
+    error = _made(cls, args, recorded.attributes)
+    if _message(error) == recorded.message:
+        return error
+    saying = _saying(cls, recorded.message)
+    if saying is not None:
+        return _made(saying, args, recorded.attributes)
+    error.args = (recorded.message,)
+    return error
+
+
+def _own_classes(cls: type) -> Iterator[type[BaseException]]:
+    """Yield those of Python's own exceptions that a class is one of, nearest first."""
+    own = (each for each in cls.__mro__ if not each.__flags__ & _HEAP_TYPE)
+    yield from (each for each in own if issubclass(each, BaseException))
+
+
+def _made(
+    cls: type[BaseException],
+    args: Sequence[object],
+    attributes: JsonObject,
+) -> BaseException:
+    own: Any = next(_own_classes(cls))
+    error: BaseException = own.__new__(cls, *args)
+    own.__init__(error, *args)
+    fields = [
+        n for cls, ns in _OWN_FIELDS.items() if isinstance(error, cls) for n in ns
+    ]
+    for name, value in attributes.items():
+        if name in fields:
+            BaseException.__setattr__(error, name, _native(value))
+        else:
+            vars(error)[name] = _native(value)
+    return error
+
+
+def _saying(cls: type[BaseException], message: str) -> type[BaseException] | None:
+    """Return the class with a fixed message, whatever its own `__str__` makes of it.
+
+    None where making a subclass would run code.
+    """
+    names = {name for each in cls.__mro__[:-1] for name in vars(each)}
+    if type(cls) is not type or "__init_subclass__" in names:
+        return None
+    own = {
+        "__str__": lambda _: message,
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+    }
+    return type(cls.__name__, (cls,), own)
+
+
+def _stand_in(cls: type[BaseException], recorded: RecordedException) -> RecordedError:
+    for own in _own_classes(cls):
+        if issubclass(own, Exception) and own is not Exception:
+            try:
+                made: Any = type("RecordedError", (RecordedError, own), {})
+                return cast("RecordedError", made(recorded.type_name, recorded.message))
+            except TypeError:  # this one needs more than a message
+                continue
+    return RecordedError(recorded.type_name, recorded.message)
+
+
+def _native(value: JsonValue) -> object:
+    if isinstance(value, dict) and value.get(_TYPE) == "exception":
+        return rebuild_exception(_nested(value.get("error")))
+    if isinstance(value, list):
+        return [_native(each) for each in value]
+    return from_json(value)
+
+
+def _nested(value: JsonValue) -> RecordedException:
+    told = value if isinstance(value, dict) else {}
+    args, attributes = told.get("args"), told.get("attributes")
+    return RecordedException(
+        type_name=str(told.get("type")),
+        message=str(told.get("message")),
+        args=tuple(args) if isinstance(args, list) else None,
+        attributes=attributes if isinstance(attributes, dict) else {},
+    )
+
+
+def _loaded_class(name: str) -> type[BaseException] | None:
+    module_name, _, qualified = name.partition(":")
+    found: object = sys.modules.get(module_name)
+    for part in qualified.split("."):
+        # Asking the module itself could make it import what it does not have.
+        if isinstance(found, ModuleType):
+            names = object.__getattribute__(found, "__dict__")
+        elif isinstance(found, type):
+            names = type.__getattribute__(found, "__dict__")
+        else:
+            return None
+        found = names.get(part)
+    if isinstance(found, type) and issubclass(found, BaseException):
+        return found
+    return None
+
+
+# --- Pydantic's ------------------------------------------------------------------
+
+
+def _validation_errors(error: Any) -> Sequence[object]:  # noqa: ANN401 - Pydantic may be absent
+    """Return title and errors of a `pydantic.ValidationError`; it has no arguments."""
+    return (error.title, [_line(each) for each in error.errors(include_url=False)])
+
+
+def _line(line: Mapping[str, object]) -> dict[str, JsonValue]:
+    context = cast("Mapping[str, object]", line.get("ctx") or {})
+    found = {
+        "type": to_json(line["type"]),
+        "loc": to_json(line["loc"]),
+        "msg": to_json(line["msg"]),
+        "input": to_json(line.get("input")),
+        "ctx": {name: _argument(value, 0) for name, value in context.items()},
+    }
+    return {
+        name: value if _comes_back(value) else None for name, value in found.items()
+    }
+
+
+def _validation_error(cls: Any, args: Sequence[object]) -> BaseException:  # noqa: ANN401 - Pydantic may be absent
+    title, lines = cast("tuple[str, list[dict[str, Any]]]", args)
+    custom = sys.modules["pydantic_core"].PydanticCustomError
+    details = []
+    for line in lines:
+        context = {name: _native(value) for name, value in (line["ctx"] or {}).items()}
+        known = {"loc": line["loc"], "input": line["input"]}
+        kind = {"type": line["type"], "ctx": context}
+        try:
+            cls.from_exception_data(title, [{**known, **kind}])
+        except (KeyError, TypeError):  # a type of the application's own
+            kind = {"type": custom(line["type"], line["msg"], context)}
+        details.append({**known, **kind})
+    return cast("BaseException", cls.from_exception_data(title, details))

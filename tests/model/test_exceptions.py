@@ -1,0 +1,407 @@
+"""Exceptions as data and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import httpx
+import openai
+import pydantic
+import pydantic_core
+import pytest
+import requests
+
+from otel_agent_replay.errors import RecordedError, RunNotFoundError
+from otel_agent_replay.model.call import Call, Outcome, RecordedException
+from otel_agent_replay.model.encoding import call_events, read_call
+from otel_agent_replay.model.exceptions import rebuild_exception, record_exception
+
+
+def raised_by(function) -> BaseException:
+    try:
+        function()
+    except BaseException as error:  # noqa: BLE001
+        return error
+    raise AssertionError
+
+
+def stored(error: BaseException) -> RecordedException:
+    """Return an exception as a store gives it back."""
+    call = Call(kind="tool", name="f", inputs={})
+    attributes, events = _written(call, Outcome(error=record_exception(error)))
+    reading = read_call("tool", "f", "read", attributes, events)
+    assert reading.outcome.error is not None
+    return reading.outcome.error
+
+
+def _written(call: Call, outcome: Outcome):
+    return {}, call_events(call, outcome)
+
+
+def back(error: BaseException) -> BaseException:
+    return rebuild_exception(stored(error))
+
+
+class RateLimited(Exception):
+    """Takes other arguments than it gives on, and tells more than its text."""
+
+    def __init__(self, retry_after: float, *, scope: str) -> None:
+        super().__init__(f"retry after {retry_after} s")
+        self.retry_after = retry_after
+        self.scope = scope
+        self.lock = object()
+
+
+class Describing(Exception):
+    """Makes its text of attributes."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"code {self.code}"
+
+
+class Mysterious(Exception):
+    """Makes its text of what cannot be stored."""
+
+    def __init__(self, thing: object) -> None:
+        self.thing = thing
+
+    def __str__(self) -> str:
+        return f"about {type(self.thing).__name__}"
+
+
+class Registered(Exception):
+    """Notes its subclasses; its text is its own."""
+
+    known: list[type] = []
+
+    def __init_subclass__(cls) -> None:
+        Registered.known.append(cls)
+
+    def __init__(self, thing: object) -> None:
+        self.thing = thing
+
+    def __str__(self) -> str:
+        return f"about {type(self.thing).__name__}"
+
+
+class FileTrouble(OSError):
+    """An operating system error with arguments of its own."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(errno.EACCES, "refused", path)
+        self.hint = "ask"
+
+
+@dataclasses.dataclass
+class Failure(Exception):
+    """An exception that is a dataclass."""
+
+    reason: str
+    count: int = 1
+
+
+class Eager(Exception):
+    """Does things when it is made."""
+
+    made = 0
+
+    def __new__(cls, *args: object) -> Eager:
+        cls.made += 1
+        return super().__new__(cls, *args)
+
+    def __init__(self, *args: object) -> None:
+        type(self).made += 1
+
+
+class Form(pydantic.BaseModel):
+    count: int
+    name: str
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def check(cls, value: str) -> str:
+        if value == "odd":
+            raise pydantic_core.PydanticCustomError(
+                "odd_name", "odd {what}", {"what": 1}
+            )
+        if not value:
+            raise ValueError("empty")
+        return value
+
+
+def openai_error() -> openai.RateLimitError:
+    request = httpx.Request("POST", "https://api.openai.com/v1/chat/completions")
+    return openai.RateLimitError(
+        "slow down",
+        response=httpx.Response(429, request=request, headers={"x-request-id": "r-1"}),
+        body={"code": "rate_limit", "message": "slow down"},
+    )
+
+
+ERRORS = [
+    ValueError(),
+    ValueError("text"),
+    ValueError(1, "two", None, 2.5),
+    ValueError(b"bytes", (1, 2), {3}),
+    KeyError("key"),
+    KeyError(("a", 1)),
+    SystemExit(3),
+    KeyboardInterrupt(),
+    StopIteration([1]),
+    raised_by(lambda: b"\xff".decode()),
+    raised_by(lambda: "\udcff".encode()),
+    raised_by(lambda: json.loads("{")),
+    raised_by(lambda: Path("/none/such").read_text()),
+    raised_by(lambda: Path("/none/a").rename("/none/b")),
+    raised_by(lambda: compile("a b", "name.py", "exec")),
+    raised_by(lambda: __import__("no.such.module")),
+    raised_by(lambda: [].nothing),
+    raised_by(lambda: undefined_name),  # noqa: F821
+    ConnectionResetError(104, "reset by peer"),
+    TimeoutError(),
+    FileTrouble("a.txt"),
+    RateLimited(2.5, scope="day"),
+    Describing(7),
+    Failure("no", 3),
+    subprocess.CalledProcessError(2, ["ls", "-l"], output=b"out"),
+    RunNotFoundError("r-1"),
+    ExceptionGroup("several", [ValueError("a"), RateLimited(1, scope="s")]),
+    BaseExceptionGroup(
+        "deep", [ExceptionGroup("inner", [KeyError("k")]), SystemExit(1)]
+    ),
+    RuntimeError("outer", ValueError("inner")),
+    raised_by(lambda: Form.model_validate({"count": "x", "name": ""})),
+    raised_by(lambda: Form.model_validate({"count": 1, "name": "odd"})),
+    openai_error(),
+    requests.exceptions.ConnectionError("refused"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
+def test_exceptions_come_back(error):
+    """Of the same class, with the same text and arguments."""
+    again = back(error)
+
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    if not isinstance(error, BaseExceptionGroup | RuntimeError):
+        assert again.args == error.args
+
+
+def test_what_handlers_ask_for_comes_back():
+    """The fields of Python's own exceptions, and values that others keep."""
+    missing = back(raised_by(lambda: Path("/none/such").read_text()))
+    undecodable = back(raised_by(lambda: b"a\xff".decode()))
+    unparsable = back(raised_by(lambda: json.loads("[1,")))
+    unknown = back(raised_by(lambda: __import__("no_such_module")))
+    limited = back(RateLimited(2.5, scope="day"))
+    refused = back(openai_error())
+    failed = back(subprocess.CalledProcessError(2, ["ls"], output=b"out"))
+    own = back(FileTrouble("a.txt"))
+
+    assert (missing.errno, missing.filename) == (errno.ENOENT, "/none/such")
+    assert (undecodable.start, undecodable.reason) == (1, "invalid start byte")
+    assert (unparsable.doc, unparsable.pos) == ("[1,", 3)
+    assert unknown.name == "no_such_module"
+    assert (limited.retry_after, limited.scope) == (2.5, "day")
+    assert (refused.status_code, refused.code, refused.request_id) == (
+        429,
+        "rate_limit",
+        "r-1",
+    )
+    assert (failed.returncode, failed.cmd, failed.stdout) == (2, ["ls"], b"out")
+    assert (own.filename, own.hint) == ("a.txt", "ask")
+
+
+def test_a_group_can_be_taken_apart_again():
+    """`except*` finds in it what it found."""
+    group = back(
+        ExceptionGroup("g", [ValueError("a"), ExceptionGroup("h", [KeyError(1)])])
+    )
+
+    values, rest = group.split(ValueError)
+
+    assert [str(each) for each in values.exceptions] == ["a"]
+    assert rest.exceptions[0].exceptions[0].args == (1,)
+
+
+def test_validation_errors_can_be_asked():
+    """Place, kind and input of each error."""
+    error = raised_by(lambda: Form.model_validate({"count": "x", "name": ""}))
+
+    again = back(error)
+
+    assert again.error_count() == 2
+    for name in ("loc", "type", "msg", "input"):
+        assert [e[name] for e in again.errors()] == [e[name] for e in error.errors()]
+
+
+def test_notes_come_back():
+    """Tracebacks show them."""
+    error = ValueError("a")
+    error.add_note("while reading")
+
+    assert back(error).__notes__ == ["while reading"]
+
+
+def test_a_text_that_cannot_be_made_again_is_fixed():
+    """The class is still the class, and the text the recorded one."""
+    again = back(Mysterious(object()))
+
+    assert isinstance(again, Mysterious)
+    assert str(again) == "about object"
+    assert (
+        record_exception(again).type_name == record_exception(Mysterious(1)).type_name
+    )
+
+
+def test_arguments_that_cannot_be_stored_leave_the_text():
+    """As a text alone."""
+    again = back(ValueError("bad", object))
+
+    assert type(again) is ValueError
+    assert str(again) == str(ValueError("bad", object))
+    assert str(back(KeyError(object))) == str(KeyError(object))
+
+
+def test_a_class_with_code_in_its_making_is_not_run():
+    """Neither `__new__` nor `__init__` nor `__init_subclass__`."""
+    recorded = stored(Eager("a"))
+    made = Eager.made
+
+    again = rebuild_exception(recorded)
+    assert isinstance(again, Eager)
+    assert again.args == ("a",)
+    assert Eager.made == made
+
+    assert isinstance(back(Registered(1)), Registered)
+    assert Registered.known == []
+
+
+# --- classes that are not there ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gone:Error", "gone.module:Error", "", "builtins:", "builtins:eval", "os:system"],
+)
+def test_a_class_that_is_not_loaded_is_stood_for(name):
+    """By an error that names it; nothing is imported, nothing run."""
+    again = rebuild_exception(RecordedException(type_name=name, message="text"))
+
+    assert type(again) is RecordedError
+    assert (again.type_name, again.message) == (name, "text")
+    assert "gone" not in sys.modules
+
+
+def test_what_stands_for_an_exception_is_recorded_as_that():
+    """A replay that ends with it ended as the recording did."""
+    recorded = RecordedException(type_name="gone:Error", message="text")
+
+    again = record_exception(rebuild_exception(recorded))
+
+    assert (again.type_name, again.message) == ("gone:Error", "text")
+
+
+def test_what_cannot_be_made_is_stood_for_by_its_kind():
+    """A handler of `ValueError` still catches it."""
+    name = "builtins:UnicodeDecodeError"
+    again = rebuild_exception(RecordedException(type_name=name, message="bad"))
+
+    assert isinstance(again, RecordedError)
+    assert isinstance(again, ValueError)
+    assert again.type_name == name
+
+
+def test_no_module_is_asked_for_what_it_does_not_have(monkeypatch):
+    """A module that imports on demand would run code by a stored name."""
+    asked: list[str] = []
+    module = types.ModuleType("lazy")
+    module.__getattr__ = asked.append
+    monkeypatch.setitem(sys.modules, "lazy", module)
+
+    again = rebuild_exception(RecordedException(type_name="lazy:Error", message=""))
+
+    assert type(again) is RecordedError
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "args",
+    [({"$type": "object", "class": "os:system", "value": {}},), ("a",) * 9, ([[]],)],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "name", ["ValueError", "OSError", "UnicodeDecodeError", "ExceptionGroup"]
+)
+def test_damaged_arguments_raise_nothing(name, args):
+    """The exception comes back as well as it can."""
+    recorded = RecordedException(
+        type_name=f"builtins:{name}",
+        message="m",
+        args=args,
+        attributes={"__class__": 1, "args": 2, "__dict__": 3, "name": 4},
+    )
+
+    assert isinstance(rebuild_exception(recorded), Exception)
+
+
+# --- recording never fails ---------------------------------------------------------
+
+
+class Unspeakable(Exception):
+    @property
+    def args(self):
+        raise RuntimeError
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    @property
+    def __dict__(self):
+        raise RuntimeError
+
+
+def test_an_exception_that_fails_itself_is_recorded():
+    """Its class is all that is sure."""
+    recorded = record_exception(Unspeakable("a"))
+
+    assert recorded.type_name.endswith(":Unspeakable")
+    assert recorded.message == ""
+
+
+def test_a_stack_overflow_is_recorded():
+    """At the end of the stack, too."""
+
+    def deeper() -> RecordedException:
+        try:
+            return deeper()
+        except RecursionError as error:
+            return record_exception(error)
+
+    assert deeper().type_name == "builtins:RecursionError"
+
+
+def test_a_loop_of_exceptions_is_recorded():
+    """Among the arguments and among the causes."""
+    error = ValueError()
+    error.args = (error,)
+    error.__cause__ = error
+
+    assert record_exception(error).type_name == "builtins:ValueError"
+
+
+def test_the_stack_is_recorded():
+    """It says where it came from."""
+    recorded = record_exception(raised_by(lambda: Form.model_validate({})))
+
+    assert "test_exceptions.py" in recorded.stacktrace
