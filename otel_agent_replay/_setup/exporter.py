@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -17,14 +18,15 @@ from otel_agent_replay.config import load_settings
 
 __all__ = ["AgentReplaySpanExporter"]
 
+_PATIENCE: Final = 10.0
+
 
 class AgentReplaySpanExporter(SpanExporter):
     """Writes spans to a store, redacted.
 
     For spans that other instrumentations make, with whatever content they put on
     them; `configure()` is what records calls with their payloads. Where that records
-    this process into the same store, the exporter leaves the spans to it. `export`
-    never blocks: a thread redacts and writes.
+    this process into the same store, the exporter leaves the spans to it.
 
     Example::
 
@@ -43,7 +45,11 @@ class AgentReplaySpanExporter(SpanExporter):
         self._pipeline: Pipeline | None = None
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Hand the spans on to be written."""
+        """Write the spans, redacted; a failure says that they wait for the store.
+
+        It takes as long as the store does: put a `BatchSpanProcessor` before it, whose
+        `force_flush` asks no exporter, and so means that all is written.
+        """
         if records_into(self._settings.store):
             return SpanExportResult.SUCCESS
         with self._lock:
@@ -51,7 +57,8 @@ class AgentReplaySpanExporter(SpanExporter):
                 self._pipeline = make_pipeline(self._settings, Losses())
         for span in spans:
             self._pipeline.put(FinishedSpan(span=span))
-        return SpanExportResult.SUCCESS
+        written = self._pipeline.flush(_PATIENCE)
+        return SpanExportResult.SUCCESS if written else SpanExportResult.FAILURE
 
     def shutdown(self) -> None:
         """Write what is queued and close."""

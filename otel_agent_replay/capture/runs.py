@@ -36,6 +36,7 @@ class RunDefaults:
     def attributes(self) -> dict[str, Plain]:
         """Return them as span attributes."""
         found: dict[str, Plain | None] = {
+            semconv.AGENT_VERSION: self.agent_version,
             semconv.USER_ID: self.user,
             semconv.CONVERSATION_ID: self.conversation,
             semconv.PROMPT_NAME: self.prompt_name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final, cast
 
@@ -92,11 +92,13 @@ def _argument(value: object, depth: int) -> JsonValue:
         return {_TYPE: "exception", "error": _nested_json(recorded)}
     if isinstance(value, list | tuple) and _has_exceptions(value):
         return [_argument(each, depth) for each in value]
+    if isinstance(value, dict) and _has_exceptions(value.values()):
+        return {str(name): _argument(each, depth) for name, each in value.items()}
     return to_json(value)
 
 
-def _has_exceptions(values: Sequence[object]) -> bool:
-    return any(isinstance(each, BaseException) for each in values)
+def _has_exceptions(values: Iterable[object]) -> bool:
+    return any(isinstance(each, BaseException | _Lines) for each in values)
 
 
 def _nested_json(recorded: RecordedException) -> JsonObject:
@@ -112,7 +114,7 @@ def _attributes(error: BaseException) -> JsonObject:
     """Return what else the exception holds, as far as it can be given back."""
     try:
         held = dict(vars(error))
-    except TypeError:
+    except Exception:  # noqa: BLE001 - a class may answer for `__dict__` itself
         held = {}
     for cls, names in _OWN_FIELDS.items():
         if isinstance(error, cls):
@@ -227,6 +229,8 @@ def _native(value: JsonValue) -> object:
         return rebuild_exception(_nested(value.get("error")))
     if isinstance(value, list):
         return [_native(each) for each in value]
+    if isinstance(value, dict) and _TYPE not in value:
+        return {name: _native(each) for name, each in value.items()}
     return from_json(value)
 
 
@@ -261,23 +265,20 @@ def _loaded_class(name: str) -> type[BaseException] | None:
 # --- Pydantic's ------------------------------------------------------------------
 
 
+class _Lines(dict[str, object]):
+    """An error of a validation; exceptions may stand in its context."""
+
+
 def _validation_errors(error: Any) -> Sequence[object]:  # noqa: ANN401 - Pydantic may be absent
     """Return title and errors of a `pydantic.ValidationError`; it has no arguments."""
     return (error.title, [_line(each) for each in error.errors(include_url=False)])
 
 
-def _line(line: Mapping[str, object]) -> dict[str, JsonValue]:
+def _line(line: Mapping[str, object]) -> _Lines:
+    given = line.get("input")
+    kept = given if _comes_back(to_json(given)) else None
     context = cast("Mapping[str, object]", line.get("ctx") or {})
-    found = {
-        "type": to_json(line["type"]),
-        "loc": to_json(line["loc"]),
-        "msg": to_json(line["msg"]),
-        "input": to_json(line.get("input")),
-        "ctx": {name: _argument(value, 0) for name, value in context.items()},
-    }
-    return {
-        name: value if _comes_back(value) else None for name, value in found.items()
-    }
+    return _Lines({**line, "input": kept, "ctx": _Lines(context)})
 
 
 def _validation_error(cls: Any, args: Sequence[object]) -> BaseException:  # noqa: ANN401 - Pydantic may be absent
@@ -285,12 +286,13 @@ def _validation_error(cls: Any, args: Sequence[object]) -> BaseException:  # noq
     custom = sys.modules["pydantic_core"].PydanticCustomError
     details = []
     for line in lines:
-        context = {name: _native(value) for name, value in (line["ctx"] or {}).items()}
-        known = {"loc": line["loc"], "input": line["input"]}
-        kind = {"type": line["type"], "ctx": context}
+        detail = {name: line[name] for name in ("type", "loc", "input", "ctx")}
         try:
-            cls.from_exception_data(title, [{**known, **kind}])
+            cls.from_exception_data(title, [detail])
         except (KeyError, TypeError):  # a type of the application's own
-            kind = {"type": custom(line["type"], line["msg"], context)}
-        details.append({**known, **kind})
-    return cast("BaseException", cls.from_exception_data(title, details))
+            own = custom(line["type"], line["msg"], line["ctx"] or None)
+            detail = {"type": own, "loc": line["loc"], "input": line["input"]}
+        details.append(detail)
+    error: BaseException = cls.from_exception_data(title, details)
+    error.args = ()
+    return error

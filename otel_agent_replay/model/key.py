@@ -8,6 +8,7 @@ it asks `host_of`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -21,7 +22,7 @@ from otel_agent_replay.model.payload import (
 )
 from otel_agent_replay.model.untrusted import parse_payload
 
-__all__ = ["host_of", "key_of"]
+__all__ = ["has_one_host", "host_of", "key_of"]
 
 _DIGITS: Final = 20
 _BYTES: Final = "latin-1"
@@ -52,6 +53,11 @@ def host_of(call: Call) -> str | None:
     if call.request is None:
         return None
     return _split(call.request.url).netloc.rpartition("@")[2].lower()
+
+
+def has_one_host(calls: Iterable[Call]) -> bool:
+    """Return whether all model calls go to one host, which so tells nothing apart."""
+    return len({host_of(call) for call in calls if call.kind == "model"}) <= 1
 
 
 def _digest(content: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from difflib import SequenceMatcher
+from typing import Final
 
 from otel_agent_replay.model.call import Outcome
 from otel_agent_replay.model.divergence import (
@@ -26,6 +27,8 @@ from otel_agent_replay.model.step import Step
 from otel_agent_replay.model.untrusted import parse_payload
 
 __all__ = ["compare"]
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
 
 def compare(a: Run, b: Run) -> Comparison:
@@ -153,10 +156,15 @@ def _beside_others(step: Step, run: Run) -> bool:
 # --- where two steps differ --------------------------------------------------------
 
 
+def _host(step: Step) -> str | None:
+    """Return where a call went; a local server gets another port each time."""
+    host = host_of(step.call)
+    name = (host or "").partition(":")[0]
+    return name if name in _LOOPBACK else host
+
+
 def _step_differences(a: Step, b: Step) -> tuple[FieldDifference, ...]:
-    found: tuple[FieldDifference, ...] = ()
-    if host_of(a.call) != host_of(b.call):
-        found = differences(host_of(a.call), host_of(b.call), "host")
+    found = differences(_host(a), _host(b), "host")
     if key_of(a.call) != key_of(b.call):
         found = (*found, *_call_differences(a, b))
     asked = _outcome_json(a.outcome, a.response), _outcome_json(b.outcome, b.response)

@@ -13,6 +13,7 @@ from otel_agent_replay.intercept import STORED_SPAN, OpenCall
 from otel_agent_replay.model.call import FRAME_KINDS, Call, Outcome
 from otel_agent_replay.model.divergence import Divergence, differences
 from otel_agent_replay.model.key import host_of
+from otel_agent_replay.model.payload import JsonValue
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 from otel_agent_replay.replay.log import SessionLog
@@ -158,7 +159,9 @@ class Replayer:
             )
         self._begun = True
         fields = differences(self._run.agent_name, call.name, "agent")
-        if self._run.root_span_id is not None:  # else the run was cut before it was told
+        if (
+            self._run.root_span_id is not None
+        ):  # else the run was cut before it was told
             fields += differences(self._run.input, call.inputs, "input")
         if fields and self._plan.mode == "replay":
             self._diverge(
@@ -210,6 +213,8 @@ class Replayer:
             self.log.served.add(shared.index)
             self._compare_state(call, shared)
         state = (opened.call.inputs or {}).get("state")
+        if shared is not None and shared.outcome.value != _given(shared):
+            state = shared.outcome.value  # changed by the fork that made this run
         change = self._plan.changes.state and not self.log.state_changed
         if change and self._past_fork(step):
             self.log.state_changed = True
@@ -313,6 +318,10 @@ class Replayer:
     def _stop(self) -> None:
         self.log.stopped = True
         raise ReplayStopped
+
+
+def _given(step: Step) -> JsonValue:
+    return (step.call.inputs or {}).get("state")
 
 
 def _names_above(opened: OpenCall) -> tuple[str, ...]:

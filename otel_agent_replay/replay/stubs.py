@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 
 from otel_agent_replay.model.call import FRAME_KINDS, Call, Kind
-from otel_agent_replay.model.key import host_of, key_of
+from otel_agent_replay.model.key import has_one_host, host_of, key_of
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 
@@ -21,8 +21,7 @@ class Stubs:
     def __init__(self, run: Run) -> None:
         self.steps = run.steps
         self.taken: set[int] = set()
-        hosts = {host_of(s.call) for s in run.steps if s.call.kind == "model"}
-        self._one_host = len(hosts) <= 1
+        self._one_host = has_one_host(step.call for step in run.steps)
         self._queues: defaultdict[tuple[int | None, str], deque[Step]] = defaultdict(
             deque
         )

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import types
 from pathlib import Path
+from typing import ClassVar, Self
 
 import httpx
 import openai
@@ -34,21 +35,17 @@ def raised_by(function) -> BaseException:
 def stored(error: BaseException) -> RecordedException:
     """Return an exception as a store gives it back."""
     call = Call(kind="tool", name="f", inputs={})
-    attributes, events = _written(call, Outcome(error=record_exception(error)))
-    reading = read_call("tool", "f", "read", attributes, events)
+    events = call_events(call, Outcome(error=record_exception(error)))
+    reading = read_call("tool", "f", "read", {}, events)
     assert reading.outcome.error is not None
     return reading.outcome.error
-
-
-def _written(call: Call, outcome: Outcome):
-    return {}, call_events(call, outcome)
 
 
 def back(error: BaseException) -> BaseException:
     return rebuild_exception(stored(error))
 
 
-class RateLimited(Exception):
+class RateLimitedError(Exception):
     """Takes other arguments than it gives on, and tells more than its text."""
 
     def __init__(self, retry_after: float, *, scope: str) -> None:
@@ -58,7 +55,7 @@ class RateLimited(Exception):
         self.lock = object()
 
 
-class Describing(Exception):
+class DescribingError(Exception):
     """Makes its text of attributes."""
 
     def __init__(self, code: int) -> None:
@@ -68,7 +65,7 @@ class Describing(Exception):
         return f"code {self.code}"
 
 
-class Mysterious(Exception):
+class MysteriousError(Exception):
     """Makes its text of what cannot be stored."""
 
     def __init__(self, thing: object) -> None:
@@ -78,13 +75,13 @@ class Mysterious(Exception):
         return f"about {type(self.thing).__name__}"
 
 
-class Registered(Exception):
+class RegisteredError(Exception):
     """Notes its subclasses; its text is its own."""
 
-    known: list[type] = []
+    known: ClassVar[list[type]] = []
 
     def __init_subclass__(cls) -> None:
-        Registered.known.append(cls)
+        RegisteredError.known.append(cls)
 
     def __init__(self, thing: object) -> None:
         self.thing = thing
@@ -93,7 +90,7 @@ class Registered(Exception):
         return f"about {type(self.thing).__name__}"
 
 
-class FileTrouble(OSError):
+class FileTroubleError(OSError):
     """An operating system error with arguments of its own."""
 
     def __init__(self, path: str) -> None:
@@ -102,23 +99,23 @@ class FileTrouble(OSError):
 
 
 @dataclasses.dataclass
-class Failure(Exception):
+class FailureError(Exception):
     """An exception that is a dataclass."""
 
     reason: str
     count: int = 1
 
 
-class Eager(Exception):
+class EagerError(Exception):
     """Does things when it is made."""
 
     made = 0
 
-    def __new__(cls, *args: object) -> Eager:
+    def __new__(cls, *args: object) -> Self:
         cls.made += 1
         return super().__new__(cls, *args)
 
-    def __init__(self, *args: object) -> None:
+    def __init__(self, *_: object) -> None:
         type(self).made += 1
 
 
@@ -157,8 +154,8 @@ ERRORS = [
     SystemExit(3),
     KeyboardInterrupt(),
     StopIteration([1]),
-    raised_by(lambda: b"\xff".decode()),
-    raised_by(lambda: "\udcff".encode()),
+    raised_by(b"\xff".decode),
+    raised_by("\udcff".encode),
     raised_by(lambda: json.loads("{")),
     raised_by(lambda: Path("/none/such").read_text()),
     raised_by(lambda: Path("/none/a").rename("/none/b")),
@@ -168,13 +165,13 @@ ERRORS = [
     raised_by(lambda: undefined_name),  # noqa: F821
     ConnectionResetError(104, "reset by peer"),
     TimeoutError(),
-    FileTrouble("a.txt"),
-    RateLimited(2.5, scope="day"),
-    Describing(7),
-    Failure("no", 3),
+    FileTroubleError("a.txt"),
+    RateLimitedError(2.5, scope="day"),
+    DescribingError(7),
+    FailureError("no", 3),
     subprocess.CalledProcessError(2, ["ls", "-l"], output=b"out"),
     RunNotFoundError("r-1"),
-    ExceptionGroup("several", [ValueError("a"), RateLimited(1, scope="s")]),
+    ExceptionGroup("several", [ValueError("a"), RateLimitedError(1, scope="s")]),
     BaseExceptionGroup(
         "deep", [ExceptionGroup("inner", [KeyError("k")]), SystemExit(1)]
     ),
@@ -200,13 +197,13 @@ def test_exceptions_come_back(error):
 def test_what_handlers_ask_for_comes_back():
     """The fields of Python's own exceptions, and values that others keep."""
     missing = back(raised_by(lambda: Path("/none/such").read_text()))
-    undecodable = back(raised_by(lambda: b"a\xff".decode()))
+    undecodable = back(raised_by(b"a\xff".decode))
     unparsable = back(raised_by(lambda: json.loads("[1,")))
     unknown = back(raised_by(lambda: __import__("no_such_module")))
-    limited = back(RateLimited(2.5, scope="day"))
+    limited = back(RateLimitedError(2.5, scope="day"))
     refused = back(openai_error())
     failed = back(subprocess.CalledProcessError(2, ["ls"], output=b"out"))
-    own = back(FileTrouble("a.txt"))
+    own = back(FileTroubleError("a.txt"))
 
     assert (missing.errno, missing.filename) == (errno.ENOENT, "/none/such")
     assert (undecodable.start, undecodable.reason) == (1, "invalid start byte")
@@ -255,12 +252,13 @@ def test_notes_come_back():
 
 def test_a_text_that_cannot_be_made_again_is_fixed():
     """The class is still the class, and the text the recorded one."""
-    again = back(Mysterious(object()))
+    again = back(MysteriousError(object()))
 
-    assert isinstance(again, Mysterious)
+    assert isinstance(again, MysteriousError)
     assert str(again) == "about object"
     assert (
-        record_exception(again).type_name == record_exception(Mysterious(1)).type_name
+        record_exception(again).type_name
+        == record_exception(MysteriousError(1)).type_name
     )
 
 
@@ -275,16 +273,16 @@ def test_arguments_that_cannot_be_stored_leave_the_text():
 
 def test_a_class_with_code_in_its_making_is_not_run():
     """Neither `__new__` nor `__init__` nor `__init_subclass__`."""
-    recorded = stored(Eager("a"))
-    made = Eager.made
+    recorded = stored(EagerError("a"))
+    made = EagerError.made
 
     again = rebuild_exception(recorded)
-    assert isinstance(again, Eager)
+    assert isinstance(again, EagerError)
     assert again.args == ("a",)
-    assert Eager.made == made
+    assert EagerError.made == made
 
-    assert isinstance(back(Registered(1)), Registered)
-    assert Registered.known == []
+    assert isinstance(back(RegisteredError(1)), RegisteredError)
+    assert RegisteredError.known == []
 
 
 # --- classes that are not there ----------------------------------------------------
@@ -358,7 +356,7 @@ def test_damaged_arguments_raise_nothing(name, args):
 # --- recording never fails ---------------------------------------------------------
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     @property
     def args(self):
         raise RuntimeError
@@ -373,9 +371,9 @@ class Unspeakable(Exception):
 
 def test_an_exception_that_fails_itself_is_recorded():
     """Its class is all that is sure."""
-    recorded = record_exception(Unspeakable("a"))
+    recorded = record_exception(UnspeakableError("a"))
 
-    assert recorded.type_name.endswith(":Unspeakable")
+    assert recorded.type_name.endswith(":UnspeakableError")
     assert recorded.message == ""
 
 

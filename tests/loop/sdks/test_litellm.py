@@ -77,7 +77,6 @@ async def transport(request, litellm, monkeypatch):
     """Each of the transports that litellm's async clients can have."""
     monkeypatch.setattr(litellm, "disable_aiohttp_transport", request.param == "httpx")
     yield
-    await litellm.close_litellm_async_clients()
     litellm.in_memory_llm_clients_cache.flush_cache()
     # What it leaves open complains when it is collected: here, not in the next test.
     gc.collect()
