@@ -234,6 +234,19 @@ def test_fork_with_a_changed_state_model_and_prompt(shop, provider, store_url):
     assert len(session.report.served) == 4
 
 
+def test_a_fork_with_a_changed_state_replays_by_itself(shop, store_url):
+    """The changed state is part of the fork: its replay needs no change."""
+    shop.run(list(WORDS))
+
+    with fork(newest(store_url), at=4, state={"amount": 99}, allow_writes=["pay"]) as s:
+        result = shop.run(list(WORDS))
+    with replay(s.run) as session:
+        assert shop.run(list(WORDS)) == result
+
+    assert "paid 99" in result
+    assert session.report.ok
+
+
 def test_fork_with_a_changed_answer(shop, store_url):
     """The fork step's model says something else."""
     shop.run(["one"])
