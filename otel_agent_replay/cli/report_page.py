@@ -11,6 +11,7 @@ from otel_agent_replay.cli.plain import clean_line
 from otel_agent_replay.cli.step_line import title
 from otel_agent_replay.cli.terminal import Screen, text
 from otel_agent_replay.cli.wording import count, short_id, short_json
+from otel_agent_replay.model.call import FRAME_KINDS
 from otel_agent_replay.model.divergence import Divergence, FieldDifference, ReplayReport
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
@@ -57,12 +58,23 @@ def _facts(run: Run, report: ReplayReport) -> list[tuple[str, str, str]]:
     live = f"{len(report.live)}: {_tally(report.live)}" if report.live else "nothing"
     allow = f"{_tally(report.blocked)}  (--allow-write NAME lets it run)"
     facts = [
-        ("served", f"{len(report.served)} of {count(len(run.steps), 'step')}", ""),
+        ("served", f"{len(report.served)} of {count(_answers(run), 'answer')}", ""),
         ("unused", _steps(unused), "yellow"),
         ("live", live, ""),
         ("blocked", allow if report.blocked else "", "red"),
     ]
     return [fact for fact in facts if fact[1]]
+
+
+def _answers(run: Run) -> int:
+    """Return how many steps can answer: frames run again, what is inside is served."""
+    return sum(
+        1
+        for step in run.steps
+        if step.call.kind not in FRAME_KINDS
+        and not step.superseded
+        and (step.parent is None or run.steps[step.parent].call.kind in FRAME_KINDS)
+    )
 
 
 def _steps(steps: Sequence[Step]) -> str:

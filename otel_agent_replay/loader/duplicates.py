@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from otel_agent_replay.loader.draft import Draft
 from otel_agent_replay.loader.selection import ById
 
 __all__ = ["distinct"]
 
+_SERVER: Final = "Server"
+
 
 def distinct(drafts: list[Draft], spans: ById) -> list[Draft]:
     """Return the drafts without those that tell of a call once more.
 
-    Where we recorded at all, a foreign agent only holds our steps, and a foreign
-    span around or inside our step of the same call adds nothing. Of nested foreign
+    Where we recorded at all, a foreign agent only holds our steps, a foreign span
+    around or inside our step of the same call adds nothing, and that of a server
+    tells what the other side of a call did. Of nested foreign
     inference spans the outer one stays, with the inner's content if it has none.
     """
     if any(each.own for each in drafts):
@@ -31,6 +35,7 @@ def _beside_ours(drafts: list[Draft], spans: ById) -> list[Draft]:
         if each.own
         or not (
             each.call.kind in {"agent", "step"}
+            or each.span.kind == _SERVER
             or each.span_id in around
             or _inside_same(each, own, spans)
         )

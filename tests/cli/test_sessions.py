@@ -16,7 +16,7 @@ def test_a_replay_answers_everything_and_writes_nothing(recorded):
 
     assert (done.returncode, done.stdout) == (0, "noted page 1, page 2\n")
     assert "clerk: ok\n" in done.stderr
-    assert "  served      4 of 4 steps\n" in done.stderr
+    assert "  served      4 of 4 answers\n" in done.stderr
     assert "  live        nothing\n" in done.stderr
     assert recorded.notes == ["page 1, page 2"]
     assert len(recorded.runs()) == 1
