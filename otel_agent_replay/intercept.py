@@ -25,6 +25,7 @@ from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.exceptions import record_exception
 
 __all__ = [
+    "CUT_SHORT",
     "STORED_SPAN",
     "Interceptor",
     "OpenCall",
@@ -45,6 +46,10 @@ STORED_SPAN: Final = "stored span"
 """Key in `OpenCall.notes`: id of the span that stands for the call already. A
 resume puts it there, so that a call is not recorded twice."""
 
+
+CUT_SHORT: Final = "cut short"
+"""Key in `OpenCall.notes`: the recorded run itself was cancelled or interrupted, so
+that nobody in it will cancel this call, and its answer need not be waited for."""
 
 _RUNS: Final = frozenset({"agent", "process"})
 """Kinds of outermost calls whose end is the end of the run here."""

@@ -103,6 +103,7 @@ class Pipeline:
         self._outlet = None
         self._dead = False
         self._troubled = False
+        self._lost = 0
 
     def put(self, finished: FinishedSpan) -> None:
         """Take a span, without its payload or not at all if the queue is full."""
@@ -121,7 +122,11 @@ class Pipeline:
         return self._each(timeout, Worker.flush, Forwarder.flush)
 
     def shutdown(self, timeout: float = 30.0) -> bool:
-        """Write what is queued, then stop; False if time ran out. Safe to repeat."""
+        """Write what is queued, then stop; safe to repeat.
+
+        Returns:
+            False if time ran out or the store did not take everything.
+        """
         return self._each(timeout, Worker.shutdown, Forwarder.shutdown)
 
     def _each(
@@ -134,7 +139,7 @@ class Pipeline:
         done = worker(self._worker, timeout)
         for each in self._forwarders:
             done &= forwarder(each, max(0.0, end - time.monotonic()))
-        return done
+        return done and not self._dead
 
     # --- on the worker's thread --------------------------------------------------
 
@@ -163,6 +168,8 @@ class Pipeline:
         return self._outlet
 
     def _disconnect(self) -> None:
+        if self._dead:
+            LOGGER.warning("%d spans are lost: no store took them", self._lost)
         if self._outlet is not None:
             self._outlet.writer.close()
             self._outlet = None
@@ -205,7 +212,7 @@ class Pipeline:
                 attempt()
             except StoreError as error:
                 self._note_trouble(error)
-                pause()
+                self._worker.at_work.rest(pause)
             else:
                 self._troubled = False
                 return True
@@ -230,7 +237,6 @@ class Pipeline:
             LOGGER.warning("The store cannot be written, trying again: %s", error)
 
     def _lose(self, run_ids: Sequence[str], reason: str) -> None:
-        if self._dead:
-            LOGGER.warning("%d spans are lost: no store took them", len(run_ids))
+        self._lost += len(run_ids)
         for run_id in run_ids:
             self._losses.count(run_id, reason)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from otel_agent_replay import intercept
-from otel_agent_replay.capture.forks import in_forked_child
+from otel_agent_replay.capture.forks import AtWork, in_forked_child
 from otel_agent_replay.capture.guard import LOGGER, place_of
 
 __all__ = ["Worker"]
@@ -52,6 +52,7 @@ class Worker(Generic[_T]):
         self._work = work
         self._limit = limit
         self._ended = ended
+        self.at_work = AtWork()
         self._reset()
         in_forked_child(self._reset)
 
@@ -133,7 +134,8 @@ class Worker(Generic[_T]):
                 if mark is None:
                     continue
                 if mark.last:
-                    self._ended()
+                    with self.at_work:
+                        self._ended()
                 mark.reached.set()
                 if mark.last or mark is until:
                     return
@@ -155,7 +157,8 @@ class Worker(Generic[_T]):
 
     def _do(self, batch: list[tuple[_T, int]]) -> None:
         try:
-            self._work([item for item, _ in batch])
+            with self.at_work:
+                self._work([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - what comes next must go on
             LOGGER.error("%s: a batch is lost (%s)", self._name, place_of(error))
         with self._lock:

@@ -95,34 +95,54 @@ def step(
     return _decorated(function, kind="step", name=name)
 
 
+@overload
+def retrieval(function: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
 def retrieval(
     *,
     source: str | None = None,
     name: str | None = None,
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def retrieval(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    source: str | None = None,
+    name: str | None = None,
+) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
     """Mark a function as a retrieval: what it returns are the documents found.
 
     Args:
+        function: The function, where the decorator is used without brackets.
         source: The data source searched.
         name: The retrieval's name; the function's if not given.
     """
     attributes = _known({semconv.DATA_SOURCE_ID: source})
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        return wrap(function, kind="retrieval", name=name, attributes=attributes)
-
-    return decorate
+    return _decorated(function, kind="retrieval", name=name, attributes=attributes)
 
 
+@overload
+def memory(function: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
 def memory(
     *,
     operation: str = semconv.OP_SEARCH_MEMORY,
     store: str | None = None,
     name: str | None = None,
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def memory(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    operation: str = semconv.OP_SEARCH_MEMORY,
+    store: str | None = None,
+    name: str | None = None,
+) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
     """Mark a function as a read or write of the agent's memory.
 
     Args:
+        function: The function, where the decorator is used without brackets: a
+            search.
         operation: The GenAI memory operation; all but `search_memory` are writes.
         store: The memory store's id.
         name: The name; the function's if not given.
@@ -137,17 +157,9 @@ def memory(
     attributes = _known(
         {semconv.OPERATION_NAME: operation, semconv.MEMORY_STORE_ID: store},
     )
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        return wrap(
-            function,
-            kind="memory",
-            name=name,
-            effect=effect,
-            attributes=attributes,
-        )
-
-    return decorate
+    return _decorated(
+        function, kind="memory", name=name, effect=effect, attributes=attributes
+    )
 
 
 def _known(attributes: dict[str, str | None]) -> JsonObject:

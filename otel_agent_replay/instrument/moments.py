@@ -5,12 +5,20 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from otel_agent_replay import intercept
+from otel_agent_replay.instrument.results import (
+    answered,
+    answered_later,
+    hand_on,
+    hand_on_awaited,
+)
+from otel_agent_replay.instrument.subject import return_annotation
 from otel_agent_replay.model.call import Call, Outcome
-from otel_agent_replay.model.exceptions import rebuild_exception, record_exception
+from otel_agent_replay.model.exceptions import record_exception
 from otel_agent_replay.model.natives import from_json, to_json
+from otel_agent_replay.model.payload import JsonValue
 
 __all__ = ["approval", "checkpoint"]
 
@@ -21,7 +29,7 @@ T = TypeVar("T")
 def checkpoint(state: S, *, name: str = "state") -> S:
     """Record the agent's state here and return the state to go on with.
 
-    In a fork with a changed state that is the changed one. A dictionary or
+    In a fork with a changed state that is the changed one. A dictionary, list or
     dataclass is changed in place too, so `checkpoint(state)` alone is enough for it.
 
     Args:
@@ -41,13 +49,16 @@ def checkpoint(state: S, *, name: str = "state") -> S:
     opened.close(answer or Outcome(value=was))
     if answer is None or answer.value == was:
         return state
-    return _changed(state, from_json(answer.value, type(state)))
+    return _changed(state, from_json(answer.value, type(state), like=state))
 
 
 def _changed(state: S, new: object) -> S:
     if isinstance(state, dict) and isinstance(new, dict):
         state.clear()
         state.update(new)
+        return state
+    if isinstance(state, list) and isinstance(new, list):
+        state[:] = new
         return state
     if dataclasses.is_dataclass(state) and type(new) is type(state):
         for field in dataclasses.fields(state):
@@ -88,39 +99,19 @@ def approval(
     except BaseException as error:
         opened.close(Outcome(error=record_exception(error)))
         raise
-    if inspect.isawaitable(decision):
-        return cast("T", _awaited(opened, decision))
-    opened.close(Outcome(value=to_json(decision)))
-    return decision
+    if inspect.iscoroutinefunction(ask):
+        return cast("T", hand_on_awaited(opened, cast("Awaitable[T]", decision)))
+    return cast("T", hand_on(opened, decision))
 
 
 def _answered(
     opened: intercept.OpenCall,
     answer: Outcome,
-    ask: Callable[[], Any],
+    ask: Callable[[], object],
 ) -> object:
-    opened.close(answer)
+    def native(value: JsonValue) -> object:
+        return from_json(value, return_annotation(ask))
+
     if inspect.iscoroutinefunction(ask):
-        return _later(answer)
-    return _decision(answer)
-
-
-async def _later(answer: Outcome) -> object:
-    return _decision(answer)
-
-
-def _decision(answer: Outcome) -> object:
-    if answer.error is not None:
-        raise rebuild_exception(answer.error)
-    return from_json(answer.value)
-
-
-async def _awaited(opened: intercept.OpenCall, decision: Awaitable[T]) -> T:
-    try:
-        with opened.running():
-            value = await decision
-    except BaseException as error:
-        opened.close(Outcome(error=record_exception(error)))
-        raise
-    opened.close(Outcome(value=to_json(value)))
-    return value
+        return answered_later(opened, answer, native)
+    return answered(opened, answer, native)

@@ -11,12 +11,13 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Final, TypeAlias
 
-__all__ = ["forget_import", "when_imported"]
+__all__ = ["forget_import", "when_imported", "whenever_imported"]
 
 _LOGGER: Final = logging.getLogger(__name__)
 _Callback: TypeAlias = Callable[[ModuleType], None]
 
 _waiting: Final[dict[str, list[_Callback]]] = {}
+_lasting: Final[dict[str, list[_Callback]]] = {}
 _lock: Final = threading.RLock()
 
 
@@ -33,10 +34,24 @@ def when_imported(module_name: str, callback: _Callback) -> None:
             callbacks = _waiting.setdefault(module_name, [])
             if callback not in callbacks:
                 callbacks.append(callback)
-            if _FINDER not in sys.meta_path:
-                sys.meta_path.insert(0, _FINDER)
+            _look_out()
             return
     _call(callback, module)
+
+
+def whenever_imported(module_name: str, callback: _Callback) -> None:
+    """As `when_imported`, and again each time the module is executed again."""
+    with _lock:
+        callbacks = _lasting.setdefault(module_name, [])
+        if callback not in callbacks:
+            callbacks.append(callback)
+        _look_out()
+    when_imported(module_name, callback)
+
+
+def _look_out() -> None:
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
 
 
 def forget_import(module_name: str, callback: _Callback) -> None:
@@ -58,6 +73,7 @@ def _call(callback: _Callback, module: ModuleType) -> None:
 def _imported(module_name: str, module: ModuleType) -> None:
     with _lock:
         callbacks = _waiting.pop(module_name, [])
+        callbacks += [c for c in _lasting.get(module_name, []) if c not in callbacks]
     for callback in callbacks:
         _call(callback, module)
 
@@ -71,7 +87,7 @@ class _Finder(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if not _waiting.get(fullname):
+        if not (_waiting.get(fullname) or _lasting.get(fullname)):
             return None
         for finder in sys.meta_path:
             find = getattr(finder, "find_spec", None)

@@ -29,6 +29,7 @@ _BYTES: Final = "latin-1"
 """Reads each percent-encoded byte as a letter, so that none is lost."""
 _CREDENTIALS: Final = frozenset({"key", "api_key", "api-key", "access_token"})
 _BOUNDARY: Final = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
+_CONTEXT: Final = frozenset({"traceparent", "tracestate", "baggage"})
 _TYPE: Final = "$type"
 
 
@@ -36,9 +37,10 @@ def key_of(call: Call) -> str:
     """Return one text for calls that ask for the same: `kind name digest`.
 
     Of a wire call the name is method, path and query, and the digest that of its
-    body, canonical where it is JSON; a multipart boundary does not count. Of any
-    other call the digest is that of its arguments; objects count by the name of
-    their class inside its module, since a script's module is `__main__` or not.
+    body, canonical where it is JSON; a multipart boundary and the trace context that
+    MCP sends inside its messages do not count. Of any other call the digest is that of
+    its arguments; objects count by the name of their class inside its module, since a
+    script's module is `__main__` or not.
     """
     request = call.request
     if request is None:
@@ -100,10 +102,22 @@ def _canonical_body(request: HttpRequest) -> bytes:
         return _pairs_again(request.body.decode(_BYTES)).encode()
     if request.body.lstrip()[:1] in {b"{", b"["}:
         try:
-            return canonical_json(parse_payload(request.body))
+            return canonical_json(_without_context(parse_payload(request.body)))
         except ValueError:
             return request.body
     return request.body
+
+
+def _without_context(value: JsonValue) -> JsonValue:
+    """Return a message of MCP without the trace that it belongs to."""
+    if not isinstance(value, dict) or "jsonrpc" not in value:
+        return value
+    params = value.get("params")
+    about = params.get("_meta") if isinstance(params, dict) else None
+    if not isinstance(params, dict) or not isinstance(about, dict):
+        return value
+    kept = {name: item for name, item in about.items() if name not in _CONTEXT}
+    return {**value, "params": {**params, "_meta": kept}}
 
 
 def _without_boundary(body: bytes, content_type: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from difflib import SequenceMatcher
-from typing import Final
+from typing import Final, TypeAlias
 
 from otel_agent_replay.model.call import Outcome
 from otel_agent_replay.model.divergence import (
@@ -28,6 +28,8 @@ from otel_agent_replay.model.untrusted import parse_payload
 
 __all__ = ["compare"]
 
+_Hidden: TypeAlias = tuple[frozenset[int], frozenset[int]]
+"""Steps of either run that the other one cannot have."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
 
@@ -36,10 +38,13 @@ def compare(a: Run, b: Run) -> Comparison:
 
     Steps that ask for the same are aligned in order. Of those left over, equal ones
     are aligned next: they stand at another place, unless they ran beside others.
-    Then come those of the same kind and name, in order, as changed ones.
+    Then come those of the same kind and name, in order, as changed ones. What a step
+    did inside is left out where the other run was given that step's answer: its code
+    did not run there.
     """
-    pairs = _paired(a, b)
-    rows = _rows(a, b, pairs)
+    hidden = _hidden(a, b), _hidden(b, a)
+    pairs = _paired(a, b, hidden)
+    rows = _rows(a, b, pairs, hidden)
     usage = a.usage, b.usage
     return Comparison(
         a=a.run_id,
@@ -62,9 +67,22 @@ def _answer(run: Run) -> JsonValue:
 # --- which step goes with which ---------------------------------------------------
 
 
-def _paired(a: Run, b: Run) -> dict[int, int]:
+def _hidden(run: Run, other: Run) -> frozenset[int]:
+    """Return the steps inside those that answered a call of the other run."""
+    given = {step.outcome.served_from for step in other.steps}
+    found: set[int] = set()
+    for step in run.steps:
+        parent = step.parent
+        if parent is None:
+            continue
+        if parent in found or run.steps[parent].span_id in given:
+            found.add(step.index)
+    return frozenset(found)
+
+
+def _paired(a: Run, b: Run, hidden: _Hidden) -> dict[int, int]:
     """Return the index in `b` of each step of `a` that has a counterpart."""
-    keys = _keys(a), _keys(b)
+    keys = _keys(a, hidden[0], "a"), _keys(b, hidden[1], "b")
     matcher = SequenceMatcher(None, *keys, autojunk=False)
     pairs = {
         block.a + offset: block.b + offset
@@ -72,16 +90,24 @@ def _paired(a: Run, b: Run) -> dict[int, int]:
         for offset in range(block.size)
     }
     _pair_left(pairs, *keys)
-    _pair_left(pairs, _names(a), _names(b))
+    _pair_left(pairs, _names(a, hidden[0], "a"), _names(b, hidden[1], "b"))
     return pairs
 
 
-def _keys(run: Run) -> list[str]:
-    return [key_of(step.call) for step in run.steps]
+def _keys(run: Run, hidden: frozenset[int], side: str) -> list[str]:
+    return [
+        f"{side} {step.index}" if step.index in hidden else key_of(step.call)
+        for step in run.steps
+    ]
 
 
-def _names(run: Run) -> list[str]:
-    return [f"{step.call.kind} {_name(step)}" for step in run.steps]
+def _names(run: Run, hidden: frozenset[int], side: str) -> list[str]:
+    return [
+        f"{side} {step.index}"
+        if step.index in hidden
+        else f"{step.call.kind} {_name(step)}"
+        for step in run.steps
+    ]
 
 
 def _name(step: Step) -> str:
@@ -101,7 +127,12 @@ def _pair_left(pairs: dict[int, int], a: list[str], b: list[str]) -> None:
             pairs[index] = waiting[label].popleft()
 
 
-def _rows(a: Run, b: Run, pairs: Mapping[int, int]) -> tuple[AlignedSteps, ...]:
+def _rows(
+    a: Run,
+    b: Run,
+    pairs: Mapping[int, int],
+    hidden: _Hidden,
+) -> tuple[AlignedSteps, ...]:
     """Return the rows in the order of `a`; what only `b` has follows its forerunner."""
     back = {right: left for left, right in pairs.items()}
     moved = _moved(pairs)
@@ -110,13 +141,14 @@ def _rows(a: Run, b: Run, pairs: Mapping[int, int]) -> tuple[AlignedSteps, ...]:
     for step in b.steps:
         if step.index in back:
             last = back[step.index]
-        else:
+        elif step.index not in hidden[1]:
             after[last].append(step)
     rows = [AlignedSteps(b=step) for step in after[-1]]
     for step in a.steps:
         other = b.steps[pairs[step.index]] if step.index in pairs else None
         if other is None:
-            rows.append(AlignedSteps(a=step))
+            shown = step.index not in hidden[0]
+            rows.extend([AlignedSteps(a=step)] if shown else [])
         else:
             place = _place(step, other, a, b) if step.index in moved else ()
             fields = (*place, *_step_differences(step, other))

@@ -214,6 +214,38 @@ def test_equal_calls_side_by_side_are_no_retries(spans, chat):
     assert [step.attempt for step in run.steps] == [0, 0]
 
 
+def test_a_joined_span_that_lasts_over_its_retries(spans, chat):
+    """The first attempt is on an SDK's own span, which ends after the last one."""
+    call, failed = chat(status=429)
+    joined = spans.step(call, failed, scope_name="sdk", start_ns=2_000, end_ns=2_900)
+    later = [
+        spans.step(call, failed, start_ns=2_200, end_ns=2_300),
+        spans.step(call, chat()[1], start_ns=2_400, end_ns=2_800),
+    ]
+
+    run = load([joined, *later, spans.root()], spans.run_id)
+
+    assert [step.attempt for step in run.steps] == [0, 1, 2]
+
+
+def test_what_the_other_side_of_a_call_did_is_no_step(spans, chat):
+    """A server's span in the same trace, such as MCP's, leaves no gap."""
+    asked = {
+        semconv.OPERATION_NAME: semconv.OP_EXECUTE_TOOL,
+        semconv.TOOL_NAME: "add",
+    }
+    step = spans.step(*chat(kind="http"))
+    server = spans.foreign("tools/call add", step.span_id, asked, kind="Server")
+    tool = spans.foreign("execute_tool add", "root", asked, kind="Internal")
+
+    run = load([step, server, spans.root()], spans.run_id)
+    other = load([step, tool, spans.root()], spans.run_id)
+
+    assert [each.call.kind for each in run.steps] == ["http"]
+    assert run.gaps == ()
+    assert [each.call.kind for each in other.steps] == ["http", "tool"]
+
+
 def test_a_step_never_stands_before_the_one_it_is_inside(spans, tool):
     """Clocks of processes differ; a child is still listed after its parent."""
     frame = spans.step(Call(kind="step", name="s", inputs={}), span_id="frame")

@@ -342,7 +342,7 @@ async def test_every_interaction_of_a_known_api_comes_back(api, redact, loop):
         (PLAIN, plain),
         (BY_EVENT, streams),
         (ANYWHERE, streams),
-        (GZIPPED, plain),
+        (GZIPPED, plain if redact == "off" else []),
         (GZIPPED_STREAM, streams),
     ]
     for way, given in ways:

@@ -7,7 +7,7 @@ import pytest
 from otel_agent_replay.model.call import Call
 from otel_agent_replay.model.key import host_of, key_of
 from otel_agent_replay.model.natives import to_json
-from otel_agent_replay.model.payload import HttpRequest
+from otel_agent_replay.model.payload import HttpRequest, dump_json
 
 
 def wire(url="https://api.test/v1/chat", body=b"{}", kind="model", **fields):
@@ -22,9 +22,16 @@ def multipart(boundary, content):
     return wire(body=body, headers=(("Content-Type", kind),), kind="http")
 
 
+def mcp(trace, tool="add"):
+    about = {"traceparent": trace, "tracestate": trace, "io.mcp/version": "1"}
+    params = {"name": tool, "_meta": about}
+    return wire(body=dump_json({"jsonrpc": "2.0", "id": 1, "params": params}).encode())
+
+
 @pytest.mark.parametrize(
     ("a", "b"),
     [
+        (mcp("00-a-b-01"), mcp("00-c-d-01")),
         (wire(body=b'{"a": 1, "b": 2.0}'), wire(body=b'{"b":2,"a":1}')),
         (wire(), wire("https://other.test/v1/chat")),
         (wire(), wire(headers=(("authorization", "secret"),))),
@@ -50,6 +57,7 @@ def test_calls_that_ask_for_the_same_have_one_key(a, b):
     [
         (wire(body=b'{"a": 1}'), wire(body=b'{"a": 2}')),
         (wire(body=b'{"a": 12345678901234567890123}'), wire(body=b'{"a": 1e22}')),
+        (mcp("00-a-b-01"), mcp("00-a-b-01", tool="subtract")),
         (wire(), wire("https://api.test/v1/other")),
         (wire("https://h/m?a=1&b=2"), wire("https://h/m?b=2&a=1")),
         (wire("https://h/m?key=one", kind="http"), wire("https://h/m", kind="http")),

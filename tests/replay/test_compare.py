@@ -73,6 +73,22 @@ def test_a_run_is_the_same_as_itself():
     assert sides(found) == [(0, 0, []), (1, 1, []), (2, 2, [])]
 
 
+def test_what_an_answered_call_did_inside_is_not_missing():
+    """Where one run was given an answer, nothing could run inside; equal calls stay."""
+    inner = {**tool("fetch", {"q": 1}), "parent": 0}
+    recorded = run(
+        tool("search"), inner, {**inner, "parent": 1}, tool("fetch", {"q": 1})
+    )
+    served = tool("search", served_from="0"), tool("fetch", {"q": 1}, served_from="3")
+    replayed = run(*served)
+    live = run(tool("search"), tool("fetch", {"q": 1}))
+
+    assert sides(compare(recorded, replayed)) == [(0, 0, []), (3, 1, [])]
+    assert sides(compare(replayed, recorded)) == [(0, 0, []), (1, 3, [])]
+    assert compare(recorded, replayed).same
+    assert not compare(recorded, live).same
+
+
 def test_times_ids_and_chunks_make_no_difference():
     """What differs between any two executions does not count."""
     step = chat(["hi"], "ho")

@@ -239,6 +239,35 @@ def test_streams_that_nobody_closes(server, recording):
     pool.clear()
 
 
+@pytest.mark.parametrize(
+    ("event", "ended"),
+    [
+        (b'data: {"delta":{"stop_reason":"end_turn"}}\n\n', ["abandoned"]),
+        (b'data: {"choices":[{"finish_reason": "stop"}]}\n\n', ["abandoned"]),
+        (b'data: {"candidates":[{"finishReason":"STOP"}]}\n\n', ["abandoned"]),
+        (b'data: {"choices":[{"finish_reason":null}]}\n\n', []),
+    ],
+)
+def test_streams_that_are_read_to_the_reason_of_their_end(event, ended, recording):
+    """Some SDKs read no further; then the stream ends with the call it is in."""
+    last = b"event: message_stop\ndata: {}\n\n"
+    transport = httpx2.MockTransport(
+        lambda _: httpx2.Response(200, content=iter([event, last]))
+    )
+    root = intercept.open_call(Call(kind="agent", name="agent"))
+    with httpx2.Client(transport=transport) as client:
+        with root.running():
+            asked = client.build_request("POST", "http://api.test/v1/messages")
+            response = client.send(asked, stream=True)
+            pieces = response.iter_raw()
+            next(pieces)
+        close_streams(root)
+        found = [outcome.ended for _, outcome in recording.pairs]
+        response.close()
+
+    assert found == ended
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_forked_child(server, recording):

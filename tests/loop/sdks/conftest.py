@@ -14,6 +14,7 @@ from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 from otel_agent_replay.testing import Answer, LocalServer, ScriptedProvider
 
+
 @dataclass(frozen=True)
 class Played:
     """What came of a program, live and then offline, and the run between the two.
@@ -123,4 +124,3 @@ def scripted(around):
         return played
 
     return go
-

@@ -145,7 +145,9 @@ async def test_tool_runner(runner, scripted):
     assert sorted(live) == sorted(ASKED)
     asked = [step.call.inputs["query"] for step in played.tools]
     assert sorted(asked) == sorted(ASKED)
-    assert [step.outcome.value for step in played.tools] == [f"about {q}" for q in asked]
+    assert [step.outcome.value for step in played.tools] == [
+        f"about {q}" for q in asked
+    ]
     frames = {"agent", "step"}
     kinds = [s.call.kind for s in played.run.steps if s.call.kind not in frames]
     assert kinds == ["model", "tool", "tool", "model"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 
 import pytest
@@ -55,12 +56,14 @@ async def test_chat_model(ask, responses, scripted):
 
 
 def graph(provider, live, made):
-    """Make LangChain's agent with a tool that is recorded."""
+    """Make LangChain's agent with a tool that is recorded, called twice at a time."""
     agents = pytest.importorskip("langchain.agents")
+    both = threading.Barrier(2, timeout=20)
 
     @tool
     def search_docs(query: str) -> str:
         """Search the docs."""
+        both.wait()
         live.append(query)
         return f"about {query}"
 

@@ -109,7 +109,9 @@ async def test_one_answer(program, scripted):
     assert step.response.complete
     assert step.response.finish_reasons in {("stop",), ("completed",)}
     assert step.request.messages[-1].role == "user"
-    assert step.request.stream is ("stream" in program.__name__ or program is chat_helper)
+    assert step.request.stream is (
+        "stream" in program.__name__ or program is chat_helper
+    )
     if program is not chat_helper:  # nobody asked for its usage
         assert step.response.usage.output_tokens > 0
         assert step.cost_usd > 0
@@ -163,7 +165,9 @@ async def chat_loop_streamed(provider, live):
                 model="gpt-4o", messages=history
             ) as stream:
                 message = (await stream.get_final_completion()).choices[0].message
-            history.append(message.model_dump(include={"role", "content", "tool_calls"}))
+            history.append(
+                message.model_dump(include={"role", "content", "tool_calls"})
+            )
             if not message.tool_calls:
                 return message.content
             for call in message.tool_calls:
