@@ -27,13 +27,13 @@ layers: install
 	$(BIN)/lint-imports
 
 test: install
-	$(PYTEST)
+	$(PYTEST) -n auto
 
 # The oldest OpenTelemetry that is supported.
 test-oldest:
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/pip install --quiet -e '.[dev]' -c tests/oldest.txt
-	.venv-oldest/bin/pytest tests/capture tests/loop -k 'not trajectories and not corpus'
+	.venv-oldest/bin/pytest -n auto tests/capture tests/loop -k 'not trajectories and not corpus'
 
 # litellm holds the openai SDK at version 2, so it has an environment of its own.
 test-litellm:
