@@ -2,18 +2,21 @@
 
 Every field of `Settings` can be given as a keyword of `configure()`, as an
 environment variable `AGENT_REPLAY_` + its name in upper case (lists separated by
-commas), or under `[tool.agent_replay]` in the nearest `pyproject.toml`.
+commas, or as JSON where an item has a comma), or under `[tool.agent_replay]` in the
+nearest `pyproject.toml`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, cast
+from urllib.parse import urlsplit
 
 from otel_agent_replay.errors import ConfigurationError
 
@@ -105,7 +108,7 @@ def load_settings(
     values: dict[str, object] = {}
     for source, found in (
         ("[tool.agent_replay]", _from_pyproject(directory or Path.cwd())),
-        ("environment", _from_environment(environment or os.environ)),
+        ("environment", _from_environment(environment)),
         ("configure()", given),
     ):
         for name, value in found.items():
@@ -114,12 +117,10 @@ def load_settings(
     return Settings(**values)  # type: ignore[arg-type]
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    return {
-        name: environment[environment_name(name)]
-        for name in _FIELDS
-        if environment.get(environment_name(name), "") != ""
-    }
+def _from_environment(environment: Mapping[str, str] | None) -> dict[str, object]:
+    found = os.environ if environment is None else environment
+    texts = {name: found.get(environment_name(name), "").strip() for name in _FIELDS}
+    return {name: text for name, text in texts.items() if text}
 
 
 def _from_pyproject(directory: Path) -> dict[str, object]:
@@ -135,7 +136,8 @@ def _read_pyproject(path: Path) -> dict[str, object]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(str(path), f"cannot be read: {error}") from error
-    table = document.get("tool", {}).get("agent_replay", {})
+    tool = document.get("tool", {})
+    table = tool.get("agent_replay", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
         raise ConfigurationError("[tool.agent_replay]", "is no table")
     return cast("dict[str, object]", table)
@@ -151,24 +153,55 @@ def _checked(name: str, value: object, source: str) -> object:
         return _words(setting, value)
     if isinstance(default, int):
         return _whole(setting, value)
+    if isinstance(value, os.PathLike) and name == "store":
+        value = os.fspath(value)
     if not isinstance(value, str):
         raise ConfigurationError(setting, "must be text")
     if name in _CHOICES and value not in _CHOICES[name]:
         allowed = ", ".join(repr(word) for word in _CHOICES[name])
         raise ConfigurationError(setting, f"{value!r} is not one of {allowed}")
+    if name == "otlp_endpoint":
+        _check_address(setting, value)
     return value
+
+
+def _check_address(setting: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        good = good and parts.port != 0
+    except ValueError:  # such as a port that is no number
+        good = False
+    if not good:
+        problem = "must be the base address of an OTLP/HTTP receiver, http://host:4318"
+        raise ConfigurationError(setting, problem)
 
 
 def _words(setting: str, value: object) -> tuple[str, ...]:
     if isinstance(value, str):
-        return tuple(word.strip() for word in value.split(",") if word.strip())
+        value = _listed(value) or [word.strip() for word in value.split(",")]
     if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
-        return tuple(value)
+        return tuple(word for word in value if word)
     raise ConfigurationError(setting, "must be a list of texts")
 
 
-def _whole(setting: str, value: object) -> int:
+def _listed(text: str) -> list[str] | None:
+    """Return the list of a JSON text, None if it is none of texts."""
+    if not text.lstrip().startswith("["):
+        return None
     try:
-        return int(cast("str", value))
-    except (TypeError, ValueError):
-        raise ConfigurationError(setting, f"{value!r} is no whole number") from None
+        found = json.loads(text)
+    except ValueError:  # a regular expression may start so too
+        return None
+    return found if all(isinstance(word, str) for word in found) else None
+
+
+def _whole(setting: str, value: object) -> int:
+    text = str(value) if isinstance(value, int | str) else ""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ConfigurationError(setting, f"{value!r} is no whole number above 0")
+    return number

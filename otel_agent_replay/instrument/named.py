@@ -80,14 +80,18 @@ def install(tools: Sequence[str]) -> None:
         by_module[tool.module].append(tool)
         _asked[str(tool)] = tool
     for module, named in by_module.items():
-        wrapping = _Wrapping(tuple(named))
         if module == MAIN:
-            watch_main({tool.path.partition(".")[0] for tool in named}, wrapping)
-        else:
-            was_there = sys.modules.get(module)
-            whenever_imported(module, wrapping)
-            if was_there is not None:
-                _rebind(was_there, named)
+            names = {tool.path.partition(".")[0] for tool in named}
+            watch_main({name: _Wrapping(_of_name(named, name)) for name in names})
+            continue
+        was_there = sys.modules.get(module)
+        whenever_imported(module, _Wrapping(tuple(named)))
+        if was_there is not None:
+            _rebind(was_there, named)
+
+
+def _of_name(tools: Iterable[NamedTool], name: str) -> tuple[NamedTool, ...]:
+    return tuple(tool for tool in tools if tool.path.partition(".")[0] == name)
 
 
 def not_found() -> list[str]:
@@ -134,7 +138,7 @@ def _wrap_in(module: ModuleType, tool: NamedTool) -> None:
 
 def _rebind(module: ModuleType, tools: Iterable[NamedTool]) -> None:
     """Let modules that imported a tool from its module before have the wrapped one."""
-    found = [vars(module).get(tool.path) for tool in tools]
+    found: list[Any] = [vars(module).get(tool.path) for tool in tools]
     wrapped = {id(each.__wrapped__): each for each in found if hasattr(each, _NAMED)}
     for other in [*sys.modules.values()]:
         if not wrapped or type(other) is not ModuleType:

@@ -9,24 +9,25 @@ on meanwhile, and is left in charge after it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from types import FrameType, ModuleType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 __all__ = ["MAIN", "watch_main"]
 
 MAIN: Final = "__main__"
 
+_Callback: TypeAlias = "Callable[[ModuleType], None]"
 _Local: TypeAlias = "Callable[[FrameType, str, Any], Any]"
 
 
-def watch_main(names: Iterable[str], callback: Callable[[ModuleType], None]) -> None:
-    """Call back with the script's module once it has these functions or classes.
+def watch_main(callbacks: Mapping[str, _Callback]) -> None:
+    """Call back with the script's module once it has a function or class of a name.
 
-    Called back at once if they are there, otherwise as soon as the last one is, at the
-    latest when the script's own code has ended.
+    Called back at once if it is there, otherwise as soon as it is, at the latest when
+    the script's own code has ended.
     """
-    watch = _Watch(set(names), callback)
+    watch = _Watch(callbacks)
     if not watch.look(vars(sys.modules[MAIN])):
         watch.start()
 
@@ -34,26 +35,21 @@ def watch_main(names: Iterable[str], callback: Callable[[ModuleType], None]) -> 
 class _Watch:
     """Waits for names; stands before a trace function that was set already."""
 
-    def __init__(self, names: set[str], callback: Callable[[ModuleType], None]) -> None:
-        self._waiting = names
-        self._callback = callback
+    def __init__(self, callbacks: Mapping[str, _Callback]) -> None:
+        self._waiting = dict(callbacks)
         self._before: _Local | None = None
         self._hook = self._on_call
 
-    def look(self, names: dict[str, Any], *, is_end: bool = False) -> bool:
-        """Return whether there is nothing left to wait for."""
-        if not self._waiting:
-            return True
-        there = {name for name in self._waiting if callable(names.get(name))}
-        if not is_end and there != self._waiting:
-            return False
-        self._waiting = set()
-        self._callback(sys.modules[MAIN])
-        return True
+    def look(self, names: Mapping[str, object], *, is_end: bool = False) -> bool:
+        """Call back for what is there; return whether nothing is left to wait for."""
+        for name in [*self._waiting]:
+            if is_end or callable(names.get(name)):
+                self._waiting.pop(name)(sys.modules[MAIN])
+        return not self._waiting
 
     def start(self) -> None:
         """Trace, beside whoever traces already."""
-        self._before = sys.gettrace()
+        self._before = cast("_Local | None", sys.gettrace())
         frame: FrameType | None = sys._getframe()  # noqa: SLF001 - no other way
         while frame is not None and not _is_script(frame):
             frame = frame.f_back

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 
+from otel_agent_replay import semconv
 from otel_agent_replay.model.call import FRAME_KINDS, Call, Kind
 from otel_agent_replay.model.key import has_one_host, host_of, key_of
 from otel_agent_replay.model.run import Run
@@ -21,6 +22,7 @@ class Stubs:
     def __init__(self, run: Run) -> None:
         self.steps = run.steps
         self.taken: set[int] = set()
+        self._off_seam = _off_seam(run)
         self._one_host = has_one_host(step.call for step in run.steps)
         self._queues: defaultdict[tuple[int | None, str], deque[Step]] = defaultdict(
             deque
@@ -59,8 +61,12 @@ class Stubs:
         return next(iter(named or alike), None)
 
     def covered(self, served: set[int]) -> set[int]:
-        """Return the steps inside answered ones: their parents ran no code."""
-        inside: set[int] = set()
+        """Return the steps that no call need ask for.
+
+        Those inside answered ones, whose parents ran no code, and those that only
+        another instrumentation saw: the code that made them runs, off the seam.
+        """
+        inside = set(self._off_seam)
         for step in self.steps:
             parent = step.parent
             if parent is None:
@@ -72,3 +78,11 @@ class Stubs:
 
     def _is_frame(self, index: int) -> bool:
         return self.steps[index].call.kind in FRAME_KINDS
+
+
+def _off_seam(run: Run) -> frozenset[int]:
+    """Return the steps of others beside ours; none where all are of others."""
+    own = {span.span_id for span in run.spans if semconv.STEP_KIND in span.attributes}
+    if not own:
+        return frozenset()
+    return frozenset(step.index for step in run.steps if step.span_id not in own)

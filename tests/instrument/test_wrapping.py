@@ -361,7 +361,11 @@ def test_objects_partials_and_built_in_functions():
 
 
 @pytest.mark.parametrize("decorate", [tool, agent, step, retrieval, memory])
-@pytest.mark.parametrize("thing", [Page, "look_up", 3, property(lambda _: 1)], ids=str)
+@pytest.mark.parametrize(
+    "thing",
+    [Page, "look_up", 3, property(lambda _: 1)],
+    ids=["class", "text", "number", "property"],
+)
 def test_what_is_no_function_is_refused(decorate, thing):
     """At once, with what to do."""
     with pytest.raises(ConfigurationError, match=r"class|function|property"):

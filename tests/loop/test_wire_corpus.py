@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -40,6 +41,12 @@ pytestmark = [
 
 WORDS = r"(?i)\b(?:the|you|for|and|that|with|what|is|of|to|tell|joke)\b"
 """What the redacting runs redact besides: little of the traffic is secret."""
+
+FINISHED = re.compile(rb'"(?:finish_reason|finishReason|stop_reason)": *"')
+COUNTED = re.compile(
+    rb'"(?:completion_tokens|output_tokens|candidatesTokenCount)": *[1-9]'
+)
+"""What on the wire says why an answer ended, and how long it was."""
 
 A_RUN = 40
 """How many interactions a run has, at most."""
@@ -139,7 +146,7 @@ class Checker:
         self.changed = 0
         self.problems: dict[str, list[str]] = {}
 
-    def check(self, name: str, **right: bool) -> None:
+    def check(self, name: str, **right: object) -> None:
         wrong = [what for what, holds in right.items() if not holds]
         if wrong:
             self.problems.setdefault(name, []).extend(wrong)
@@ -209,8 +216,12 @@ class Checker:
         kind = header(each.response.headers, "content-type")
         sent = codec.request(each.request.body, step.call.request.url)
         came = codec.response(each.response.body, kind)
+        # Of an API of no known shape nothing can be known.
+        said = each.response.body if codec_of(each) else b""
         self.check(
             each.id,
+            usage_there=step.response.usage.output_tokens or not COUNTED.search(said),
+            finish_there=step.response.finish_reasons or not FINISHED.search(said),
             usage=step.response.usage == came.usage,
             finish=step.response.finish_reasons == came.finish_reasons,
             complete_reading=step.response.complete == came.complete,
