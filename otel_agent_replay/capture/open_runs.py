@@ -103,6 +103,17 @@ class OpenRuns:
                 self.of_process = self._begin_of_process()
             return self.of_process
 
+    def describe(self, attributes: Mapping[str, Plain]) -> None:
+        """Add to what is known of the run of the context.
+
+        Where none is open it is the process's own, should calls outside any agent
+        open that.
+        """
+        root = None if self.origin.run_id else self._foreign_root()
+        with self._lock:
+            run = self.of_process if root is None else self._of_foreign(root)
+            (self._described if run is None else run.described).update(attributes)
+
     def _foreign_root(self) -> Span | None:
         """Return the outermost open span here, if a run can be inside it.
 
@@ -140,6 +151,7 @@ class OpenRuns:
         origin = self.origin
         if not origin.inherited:
             self._root = self.begin(self._defaults.agent_name)
+            self._root.run.described.update(self._described)
             return self._root.run
         run = RunState(origin.run_id or "", agent_name=self._defaults.agent_name)
         if origin.parent_span is not None:

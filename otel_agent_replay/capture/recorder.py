@@ -138,8 +138,10 @@ class Recorder:
     ) -> None:
         """Add to what is known of the run that a call is inside."""
         parent = self._nearest(opened)
-        run = parent.run if parent else self._runs.of_context()
-        run.described.update(attributes)
+        if parent is None:
+            self._runs.describe(attributes)
+        else:
+            parent.run.described.update(attributes)
 
     def run_of(self, opened: OpenCall | None) -> RunState | None:
         """Return the run that a call is inside, None outside any."""

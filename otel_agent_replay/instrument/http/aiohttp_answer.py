@@ -20,12 +20,12 @@ from aiohttp.http import HttpVersion11, RawResponseMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from otel_agent_replay.errors import RecordedError
+from otel_agent_replay.errors import RecordedStreamEndedError
 from otel_agent_replay.instrument.http.aiohttp_reader import RecordedReader
 from otel_agent_replay.instrument.http.coding import decoded
 from otel_agent_replay.instrument.http.stream import RecordedBody, unanswered
 from otel_agent_replay.intercept import OpenCall
-from otel_agent_replay.model.call import Outcome
+from otel_agent_replay.model.call import Outcome, RecordedException
 from otel_agent_replay.model.payload import HttpResponse, header
 
 __all__ = ["answered"]
@@ -153,9 +153,10 @@ def _completed(error: Exception, answer: Outcome, request: ClientRequest) -> Exc
     """Return aiohttp's exceptions as they are made, not only of their type."""
     if isinstance(error, ServerDisconnectedError):
         error.message = str(error)
-    if not isinstance(error, RecordedError):
+    recorded = answer.error
+    if recorded is None or isinstance(error, RecordedStreamEndedError):
         return error
-    name = error.type_name.rpartition(":")[2]
+    name = recorded.type_name.rpartition(":")[2]
     cls = getattr(client_exceptions, name, None)
     if not isinstance(cls, type):
         return error
@@ -163,16 +164,16 @@ def _completed(error: Exception, answer: Outcome, request: ClientRequest) -> Exc
         issubclass(cls, ClientConnectorError)
         and cls is not client_exceptions.UnixClientConnectorError
     ):
-        return cls(request.connection_key, _os_error(error.message, answer))
-    found = _STATUS.search(error.message)
+        return cls(request.connection_key, _os_error(recorded))
+    found = _STATUS.search(recorded.message)
     if issubclass(cls, ClientResponseError) and found is not None:
         info = request.request_info
         return cls(info, (), status=int(found[1]), message=found[2])
     return error
 
 
-def _os_error(message: str, answer: Outcome) -> OSError:
-    inner = _OS_ERROR.search(message)
-    trace = answer.error.stacktrace if answer.error else ""
-    number = _ERRNO.search(trace)
-    return OSError(int(number[1]) if number else 0, inner[1] if inner else message)
+def _os_error(recorded: RecordedException) -> OSError:
+    inner = _OS_ERROR.search(recorded.message)
+    number = _ERRNO.search(recorded.stacktrace)
+    said = inner[1] if inner else recorded.message
+    return OSError(int(number[1]) if number else 0, said)
