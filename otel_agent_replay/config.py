@@ -20,7 +20,13 @@ from urllib.parse import urlsplit
 
 from otel_agent_replay.errors import ConfigurationError
 
-__all__ = ["ENVIRONMENT_PREFIX", "Settings", "environment_name", "load_settings"]
+__all__ = [
+    "ENVIRONMENT_PREFIX",
+    "Settings",
+    "as_environment",
+    "environment_name",
+    "load_settings",
+]
 
 ENVIRONMENT_PREFIX: Final = "AGENT_REPLAY_"
 
@@ -85,6 +91,25 @@ _FIELDS: Final = {field.name: field for field in dataclasses.fields(Settings)}
 def environment_name(field: str) -> str:
     """Return the environment variable of a setting."""
     return ENVIRONMENT_PREFIX + field.upper()
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Return settings as the environment variables that stand for them.
+
+    What is as by default is left out.
+    """
+    found: dict[str, str] = {}
+    for name, field in _FIELDS.items():
+        value = getattr(settings, name)
+        if value != field.default:
+            text = f"[{', '.join(map(_quoted, value))}]"
+            plain = not isinstance(value, tuple)
+            found[environment_name(name)] = str(value) if plain else text
+    return found
+
+
+def _quoted(text: str) -> str:
+    return json.JSONEncoder().encode(text)
 
 
 def load_settings(

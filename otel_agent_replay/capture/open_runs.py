@@ -51,6 +51,7 @@ class OpenRuns:
         self.of_process: RunState | None = None
         self._root: Recorded | None = None
         self._by_root: dict[int, RunState] = {}
+        self._described: dict[str, Plain] = {}
         self._lock = threading.RLock()
         self.ids: list[str] = []
         """Ids of the runs that began here, in order; the first thousand."""

@@ -61,7 +61,7 @@ def test_a_checkpoint_without_anybody_listening():
 @pytest.mark.parametrize(
     "state",
     [{"tries": 1}, State(1), Frozen(1), Model(tries=1), [1], 3, None, object()],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_a_checkpoint_records_the_state_and_gives_it_back(state):
     """The very state, as it is then."""
@@ -103,7 +103,7 @@ def test_a_changed_state_is_changed_in_place(state, changed):
         ("a", None),
         (Decision.NO, Decision.YES),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_a_changed_state_that_cannot_be_changed_is_returned(state, changed):
     """As a new one, of the same class."""

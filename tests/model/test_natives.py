@@ -118,7 +118,7 @@ def test_equal_values_have_equal_json(value):
         decimal.Decimal("sNaN"),
         complex("nanj"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_number_survives_the_store(value):
     """These are no JSON, and not equal to themselves."""
