@@ -32,6 +32,7 @@ __all__ = [
     "active",
     "current",
     "in_force",
+    "in_session",
     "install",
     "open_call",
     "session",
@@ -235,6 +236,11 @@ def in_force() -> tuple[Interceptor, ...]:
     return _chain() or ()
 
 
+def in_session() -> bool:
+    """Return whether a call made here would be, or must have been, a session's."""
+    return bool(_sessions) or _inside.get() is not None
+
+
 def current() -> OpenCall | None:
     """Return the call that the running code is inside, or None.
 
@@ -298,10 +304,13 @@ def session(*interceptors: Interceptor) -> Generator[None]:
         _reset(_inside, inside)
 
 
-def forget_sessions() -> None:
-    """Leave all sessions, as a forked child does: they are its parent's."""
-    _sessions.clear()
-    _inside.set(None)
+def end_sessions() -> None:
+    """Leave all sessions, as a forked child does: they are its parent's.
+
+    What still runs in the context of one may call nothing until it opens its own.
+    """
+    while _sessions:
+        _sessions.pop().ended = True
 
 
 @contextmanager

@@ -421,16 +421,22 @@ def test_a_session_may_be_left_in_another_context():
     assert later.seen.count("before f") == 2
 
 
-def test_forgotten_sessions_are_out_of_force():
-    """A forked child has nothing of them, also in the context that it inherits."""
+def test_ended_sessions_answer_nothing_more():
+    """A forked child leaves those of its parent, and can then open its own."""
     intercept.install(process := Witness())
 
     with intercept.session(session := Witness()):
-        intercept.forget_sessions()
-        one_call()
+        assert intercept.in_session()
+        intercept.end_sessions()
+        with pytest.raises(SessionEndedError):
+            one_call()
+        with intercept.session(own := Witness()):
+            one_call()
+            assert in_bare_thread(one_call) == []
 
-    assert process.seen[0] == "before f"
-    assert session.seen == []
+    assert own.seen.count("before f") == 2
+    assert process.seen == session.seen == []
+    assert not intercept.in_session()
 
 
 def test_suppressed_code_is_off_the_seam():

@@ -1,47 +1,60 @@
 """Runs across processes: what a child process is told, and what it does with it.
 
 A child started with `subprocess` is told through its environment, one started
-with `multiprocessing` (spawn, forkserver) through its target, a forked one finds
+with `multiprocessing` (spawn, forkserver) through what it runs, a forked one finds
 it in memory. In the child a `process` step holds all that happens there.
 """
 
 from __future__ import annotations
 
 import functools
+import logging
 import multiprocessing.process
-import multiprocessing.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from opentelemetry.trace import SpanContext, TraceFlags, format_span_id, format_trace_id
 
 from otel_agent_replay import intercept
+from otel_agent_replay._setup.ending import finalize_child
 from otel_agent_replay._setup.program import program_name
 from otel_agent_replay.capture.recorder import Recorder
 from otel_agent_replay.capture.runs import RunOrigin
+from otel_agent_replay.config import Settings, as_environment
+from otel_agent_replay.errors import AgentReplayError
 from otel_agent_replay.model.call import Call
 from otel_agent_replay.model.natives import to_json
-from otel_agent_replay.model.payload import canonical_json, dump_json, parse_json
+from otel_agent_replay.model.payload import (
+    JsonObject,
+    canonical_json,
+    dump_json,
+    parse_json,
+)
 
 __all__ = [
     "PARENT",
     "SESSION",
     "Handover",
     "Tell",
-    "at_fork",
     "inherited",
     "install",
     "open_process_frame",
+    "when_forked",
 ]
 
+_LOGGER: Final = logging.getLogger("otel_agent_replay")
 PARENT: Final = "AGENT_REPLAY_PARENT"
 SESSION: Final = "AGENT_REPLAY_SESSION"
 _ENV_ARGUMENT: Final = 10
 """Position of `env` among the arguments of `subprocess.Popen`."""
+
+_FORK: Final = "fork"
 
 Tell: TypeAlias = "Callable[[str], Handover | None]"
 
@@ -54,19 +67,26 @@ class Handover:
         run_id: The run it works for.
         trace_id, span_id: The span it hangs under.
         ordinal: How many children with the same command its run had before it.
+        target: What a child runs that is no program of its own: the function that
+            `multiprocessing` was given, or `fork`.
         step: In a replay, the recorded step it is inside; None for the run.
         session: In a replay, the session's description.
+        settings: What is in force here, as environment variables.
     """
 
     run_id: str
     trace_id: str
     span_id: str
     ordinal: int = 0
+    target: str | None = None
     step: int | None = None
     session: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, recorder: Recorder, command: str) -> Handover | None:
+    def of(
+        cls, recorder: Recorder, command: str, settings: Settings
+    ) -> Handover | None:
         """Return one for a child that is started here, None outside any run."""
         opened = intercept.current()
         run, span = recorder.run_of(opened), recorder.span_of(opened)
@@ -78,16 +98,18 @@ class Handover:
             trace_id=format_trace_id(context.trace_id),
             span_id=format_span_id(context.span_id),
             ordinal=run.next_child(command),
+            settings=as_environment(settings),
         )
 
     def environment(self) -> dict[str, str]:
-        """Return it as environment variables."""
+        """Return it as environment variables, without the settings."""
         told = dump_json(
             {
                 "run_id": self.run_id,
                 "trace_id": self.trace_id,
                 "span_id": self.span_id,
                 "ordinal": self.ordinal,
+                "target": self.target,
                 "step": self.step,
             },
         )
@@ -120,11 +142,13 @@ def inherited() -> Handover | None:
         if not isinstance(told, dict):
             return None
         step, ordinal = told.get("step"), told.get("ordinal")
+        target = told.get("target")
         handover = Handover(
             run_id=str(told["run_id"]),
             trace_id=str(told["trace_id"]),
             span_id=str(told["span_id"]),
             ordinal=ordinal if isinstance(ordinal, int) else 0,
+            target=target if isinstance(target, str) else None,
             step=step if isinstance(step, int) else None,
         )
         handover.origin()
@@ -135,19 +159,22 @@ def inherited() -> Handover | None:
 
 def open_process_frame(handover: Handover) -> intercept.OpenCall:
     """Open the step that holds all that this child process does."""
+    inputs: JsonObject = {"ordinal": handover.ordinal}
+    if handover.target is None:
+        inputs["arguments"] = list(sys.argv[1:])
     opened = intercept.open_call(
-        Call(
-            kind="process",
-            name=program_name(),
-            inputs={"arguments": list(sys.argv[1:]), "ordinal": handover.ordinal},
-        ),
+        Call(kind="process", name=handover.target or program_name(), inputs=inputs)
     )
     intercept.set_base(opened)
     return opened
 
 
 _tell: Tell | None = None
+_before_fork: Callable[[], object] | None = None
+_become: Callable[[Handover | None], None] | None = None
 _patched = False
+_starting: ContextVar[str | None] = ContextVar("agent_replay_starting", default=None)
+"""What the `multiprocessing` child runs that is being started here."""
 
 
 def install(tell: Tell) -> None:
@@ -159,14 +186,33 @@ def install(tell: Tell) -> None:
     _patched = True
     _patch_popen(subprocess.Popen.__init__)
     _patch_process(multiprocessing.process.BaseProcess.start)
+    _watch_forks()
 
 
-def _told(command: str) -> Handover | None:
-    return _tell(command) if _tell else None
+def when_forked(
+    before: Callable[[], object],
+    become: Callable[[Handover | None], None],
+) -> None:
+    """Say what is done before a fork, and what the child does first.
+
+    Args:
+        before: Called in the parent.
+        become: Called in the child with what its parent had to say.
+    """
+    global _before_fork, _become
+    _before_fork, _become = before, become
+
+
+def _told(command: str, target: str | None = None) -> Handover | None:
+    handover = _tell(command) if _tell else None
+    return handover and replace(handover, target=target)
 
 
 def _command(arguments: object) -> str:
     return canonical_json(to_json(arguments)).decode()
+
+
+# --- programs ------------------------------------------------------------------
 
 
 def _patch_popen(original: Callable[..., None]) -> None:
@@ -176,7 +222,7 @@ def _patch_popen(original: Callable[..., None]) -> None:
         if handover is not None:
             positional = list(args)
             given = positional[_ENV_ARGUMENT:][:1] or [kwargs.get("env")]
-            env = {**(os.environ if given[0] is None else given[0])}
+            env = _with_settings(given[0], handover.settings)
             env |= handover.environment()
             if len(positional) > _ENV_ARGUMENT:
                 positional[_ENV_ARGUMENT] = env
@@ -188,57 +234,104 @@ def _patch_popen(original: Callable[..., None]) -> None:
     subprocess.Popen.__init__ = popen  # type: ignore[method-assign]
 
 
+def _with_settings(
+    given: Mapping[Any, Any] | None, settings: Mapping[str, str]
+) -> dict[Any, Any]:
+    """Return a child's environment; what its caller chose for it stays."""
+    env = {**(os.environ if given is None else given)}
+    inherited = {name for name in settings if env.get(name) == os.environ.get(name)}
+    return {**env, **{name: settings[name] for name in inherited}}
+
+
+# --- multiprocessing -------------------------------------------------------------
+
+
 def _patch_process(original: Callable[..., None]) -> None:
     @functools.wraps(original)
     def start(self: Any) -> None:
-        handover = _told(
-            _command([getattr(self._target, "__qualname__", ""), self._args])
-        )
-        method = (
-            getattr(self, "_start_method", None) or multiprocessing.get_start_method()
-        )
-        target = getattr(self, "_target", None)
-        if handover is not None and target is not None and method != "fork":
-            self._target = _Told(target, handover.environment())
-        original(self)
+        target = _target_of(self)
+        if _is_forked(self):
+            with _about_to_start(target):
+                return original(self)
+        handover = _told(_command([target]), target)
+        if handover is None:
+            return original(self)
+        # Pickled with the process, as it is without this, bound to it.
+        environment = {**handover.settings, **handover.environment()}
+        vars(self)["run"] = _Told(self.run, environment)
+        try:
+            return original(self)
+        finally:
+            vars(self).pop("run", None)
 
     multiprocessing.process.BaseProcess.start = start  # type: ignore[method-assign]
 
 
+def _target_of(process: Any) -> str:
+    target = getattr(process, "_target", None) or type(process)
+    return str(getattr(target, "__qualname__", type(target).__qualname__))
+
+
+def _is_forked(process: Any) -> bool:
+    method = getattr(process, "_start_method", None)
+    return (method or multiprocessing.get_start_method()) == "fork"
+
+
+@contextmanager
+def _about_to_start(target: str) -> Generator[None]:
+    token = _starting.set(target)
+    try:
+        yield
+    finally:
+        # In the child too: what it starts itself is another matter.
+        _starting.reset(token)
+
+
 @dataclass(frozen=True)
 class _Told:
-    """A target that learns in the child what its parent had to say; picklable."""
+    """What a child runs, after it learned what its parent had to say; picklable."""
 
-    target: Callable[..., Any]
+    run: Callable[[], Any]
     environment: dict[str, str]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self) -> Any:
         # The child knows nothing of us yet: entry is above this module.
         from otel_agent_replay._setup.entry import start  # noqa: PLC0415
 
         os.environ.update(self.environment)
-        start()
-        return self.target(*args, **kwargs)
+        finalize_child()
+        try:
+            start()
+        except AgentReplayError as error:
+            if SESSION in self.environment:
+                raise  # what cannot be answered must not go live
+            _LOGGER.error("This child records nothing: %s", error)  # noqa: TRY400 - a clear text
+        return self.run()
 
 
-def at_fork(
-    become_child: Callable[[Handover | None], None],
-    finish: Callable[[], object],
-) -> None:
-    """Let a forked child go on for itself, and write what it has when it ends.
+# --- forks -----------------------------------------------------------------------
 
-    `multiprocessing` ends its children without `atexit`, but runs its own finalizers.
-    """
+
+def _watch_forks() -> None:
+    """Let a forked child go on for itself."""
     told: list[Handover | None] = []
 
     def before() -> None:
-        told.append(_told("fork") if intercept.current() is not None else None)
+        target = _starting.get()
+        if target is not None:
+            told.append(_told(_command([target]), target))
+        else:
+            # A server forks its workers outside any call; they are no part of a run.
+            inside = intercept.current() is not None or intercept.in_session()
+            told.append(_told(_FORK, _FORK) if inside else None)
+        if _before_fork is not None:
+            _before_fork()
 
     def parent() -> None:
         told.pop()
 
     def child() -> None:
-        multiprocessing.util.Finalize(None, finish, exitpriority=100)
-        become_child(told.pop())
+        if _become is not None:
+            _become(told.pop())
 
     os.register_at_fork(before=before, after_in_parent=parent, after_in_child=child)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
+import os
 import sys
 import threading
-from types import TracebackType
+from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -14,22 +14,29 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_agent_replay import intercept, semconv
 from otel_agent_replay._setup import children, sessions
+from otel_agent_replay._setup.checking import check
+from otel_agent_replay._setup.ending import at_exit, is_failure, watch_end
 from otel_agent_replay._setup.joining import join_session
 from otel_agent_replay._setup.parts import Parts, instrument, make_parts
 from otel_agent_replay._setup.redaction import use_policy
 from otel_agent_replay._setup.stores import flush_before_reading
 from otel_agent_replay.capture.genai import Plain
+from otel_agent_replay.capture.losses import Losses
 from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.config import Settings, load_settings
-from otel_agent_replay.instrument import http
+from otel_agent_replay.instrument import named
 from otel_agent_replay.model.call import Outcome
 from otel_agent_replay.model.exceptions import record_exception
 from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.redact import Policy
+from otel_agent_replay.replay.replayer import ReplayStopped
 
 __all__ = ["configure", "describe_run", "flush", "records_into", "run_ids", "shutdown"]
 
 _LOGGER = logging.getLogger("otel_agent_replay")
+_FORK_WAITS: Final = 1.0
+_CANNOT_JOIN: Final = 70
+"""Exit code of a child whose session cannot be opened; it must not go live."""
 
 
 class _Process:
@@ -38,9 +45,17 @@ class _Process:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.settings: Settings | None = None
+        self.handover: children.Handover | None = None
         self.parts: Parts | None = None
         self.frame: intercept.OpenCall | None = None
         self.hooked = False
+        self.leaving: tuple[SystemExit, int] | None = None
+        """What `sys.exit` was last called for, and how many steps there were then."""
+
+    def steps(self) -> int:
+        """Return how many steps the process's own run has, or its part of a run."""
+        run = self.parts.recorder.run_of(None) if self.parts else None
+        return run.step_count if run else 0
 
 
 _process = _Process()
@@ -64,28 +79,34 @@ def configure(*, policy: Policy | None = None, **settings: object) -> None:
     """
     found = load_settings(settings)
     with _process.lock:
-        if join_session() or sessions.current() is not None:
+        if join_session():
+            _hook_process()
             return
-        same = found == _process.settings and policy is None
-        if _process.parts is not None and same:
+        if sessions.current() is not None:
             return
+        # A child of `multiprocessing` may import the script before it is told.
+        handover = children.inherited()
+        same = (found, handover) == (_process.settings, _process.handover)
+        if _process.parts is not None and same and policy is None:
+            return
+        check(found)
         if _process.parts is not None:
             _process.parts.finish()
         use_policy(policy)
-        _start(found)
+        _start(found, handover)
 
 
-def _start(settings: Settings) -> None:
+def _start(settings: Settings, handover: children.Handover | None) -> None:
     if settings.redact == "off":
         _LOGGER.warning(
             "Redaction is off: whatever this process sends and receives is stored as "
             "it is, secrets included.",
         )
     provider = _tracer_provider()
-    handover = children.inherited()
     origin = handover.origin() if handover else None
     parts = make_parts(settings, provider, origin=origin)
     _process.settings, _process.parts = settings, parts
+    _process.handover = handover
     sessions.use_settings(settings)
     instrument(settings, parts)
     intercept.install(parts.recorder)
@@ -106,40 +127,88 @@ def _tracer_provider() -> TracerProvider:
 
 def _handover(command: str) -> children.Handover | None:
     """Return what a child process started now must know of this one."""
-    parts = _process.parts
-    return children.Handover.of(parts.recorder, command) if parts else None
+    parts, settings = _process.parts, _process.settings
+    if parts is None or settings is None:
+        return None
+    return children.Handover.of(parts.recorder, command, settings)
+
+
+# --- forks -----------------------------------------------------------------------
+
+
+def _before_fork() -> None:
+    """Let the writer finish: a child forked from the middle of a write would hang."""
+    parts = sessions.current() or _process.parts
+    if parts is not None:
+        parts.pipeline.flush(_FORK_WAITS)
 
 
 def _become_child(handover: children.Handover | None) -> None:
     """Go on in a forked child: nothing of the parent's open calls is ours."""
     parts = _process.parts
     intercept.set_base(None)
-    if parts is None:
-        return
-    parts.recorder.reset(handover.origin() if handover else RunOrigin())
-    _process.frame = children.open_process_frame(handover) if handover else None
+    sessions.forget()
+    if handover is not None and handover.session is not None:
+        os.environ.update(handover.environment())
+        _join_or_end()
+    elif parts is not None:
+        _process.handover = handover
+        parts.recorder.reset(handover.origin() if handover else RunOrigin())
+        _process.frame = children.open_process_frame(handover) if handover else None
+
+
+def _join_or_end() -> None:
+    try:
+        join_session()
+    except BaseException as error:  # noqa: BLE001 - here nobody would hear of it
+        if not isinstance(error, ReplayStopped):  # that is in the report
+            sys.stderr.write(f"agent-replay: this child cannot join: {error}\n")
+        os._exit(_CANNOT_JOIN)
+
+
+children.when_forked(_before_fork, _become_child)
+
+
+# --- the end ---------------------------------------------------------------------
 
 
 def _hook_process() -> None:
     if _process.hooked:
         return
     _process.hooked = True
-    atexit.register(shutdown)
-    children.at_fork(_become_child, shutdown)
-    previous = sys.excepthook
+    at_exit(_end, in_forks=True)
+    watch_end(_note_failure, _note_leaving)
 
-    def note_failure(
-        kind: type[BaseException],
-        error: BaseException,
-        traceback: TracebackType | None,
-    ) -> None:
-        if _process.parts is not None:
-            _process.parts.recorder.fail(error)
-        if _process.frame is not None:
-            _process.frame.close(Outcome(error=record_exception(error)))
-        previous(kind, error, traceback)
 
-    sys.excepthook = note_failure
+def _note_failure(error: BaseException) -> None:
+    if not is_failure(error):
+        return
+    sessions.fail(error)
+    if _process.parts is not None:
+        _process.parts.recorder.fail(error)
+    if _process.frame is not None:
+        _process.frame.close(Outcome(error=record_exception(error)))
+
+
+def _note_leaving(error: SystemExit) -> None:
+    _process.leaving = (error, _process.steps())
+
+
+def _end() -> None:
+    """Note how the process ends, and write everything."""
+    leaving, error = _process.leaving, sys.exception()
+    # Who called more tools after `sys.exit` has caught it.
+    if error is None and leaving is not None and leaving[1] == _process.steps():
+        error = leaving[0]
+    if error is not None:
+        _note_failure(error)
+    for tool in named.not_found() if _process.handover is None else ():
+        _LOGGER.warning(
+            "The tool %s was named, but its module was never imported; nothing was "
+            "recorded for it. Check `tools`.",
+            tool,
+        )
+    shutdown()
 
 
 def flush(timeout: float = 30.0) -> bool:
@@ -171,6 +240,7 @@ def shutdown(timeout: float = 30.0) -> bool:
     with _process.lock:
         parts, frame = _process.parts, _process.frame
         _process.parts, _process.frame, _process.settings = None, None, None
+        _process.handover = None
         sessions.use_settings(None)
     if parts is None:
         return True
@@ -178,9 +248,17 @@ def shutdown(timeout: float = 30.0) -> bool:
     intercept.set_base(None)
     if frame is not None:
         frame.close(Outcome())
-    http.close_streams()
-    parts.recorder.finish()
-    return parts.pipeline.shutdown(timeout)
+    done = parts.finish(timeout)
+    _say_losses(parts.losses, done=done)
+    return done
+
+
+def _say_losses(losses: Losses, *, done: bool) -> None:
+    lost = ", ".join(f"{number} by {why}" for why, number in losses.total().items())
+    if lost:
+        _LOGGER.warning("Not everything was recorded: spans lost: %s.", lost)
+    elif not done:
+        _LOGGER.warning("Not everything was recorded: the store took too long.")
 
 
 def describe_run(
@@ -192,6 +270,9 @@ def describe_run(
     tags: tuple[str, ...] | None = None,
 ) -> None:
     """Say more about the run that the calling code is inside; redacted like all else.
+
+    Outside any run it is said about the process's own, should there be one: that of
+    calls outside any agent.
 
     Args:
         user: Whom the run is for.

@@ -6,68 +6,73 @@ import atexit
 import functools
 import multiprocessing.process
 import multiprocessing.util
+import os
 import sys
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, NoReturn
 
-__all__ = ["at_exit", "exit_asked", "failure_of", "watch_end"]
+__all__ = ["at_exit", "finalize_child", "is_failure", "watch_end"]
 
-_callbacks: Final[list[Callable[[], object]]] = []
+_callbacks: Final[list[tuple[Callable[[], object], int | None]]] = []
+"""What to call, and in which process; None is in each."""
 _FIRST: Final = 100
 """Priority of our finalizer in a `multiprocessing` child: before its queues close."""
 
 
-class _Asked:
-    """What `sys.exit` was last asked for."""
+class _Registry:
+    """What `multiprocessing` holds on to for as long as it shall call back."""
 
-    error: SystemExit | None = None
+    process: int | None = None
+    """The child that will call back."""
 
 
-def at_exit(callback: Callable[[], object]) -> None:
-    """Call back when the process ends, the latest first; once for equal callbacks.
+def at_exit(callback: Callable[[], object], *, in_forks: bool = False) -> None:
+    """Call back when the process ends, the latest first.
 
-    Also in children of `multiprocessing`, which end without `atexit` but run their
-    own finalizers. Not after `os._exit`, a signal, or `os.exec*`.
+    Also where it is a child of `multiprocessing`: such end without `atexit`, but run
+    their own finalizers. Not after `os._exit`, a signal, or `os.exec*`.
+
+    Args:
+        callback: What to call.
+        in_forks: Whether forked children, of `multiprocessing` or not, call it too.
     """
-    if callback in _callbacks:
-        return
-    _callbacks.append(callback)
-    if len(_callbacks) > 1:
-        return
-    atexit.register(_run)
-    # A forked child of `multiprocessing` drops the finalizers it was forked with.
-    multiprocessing.util.register_after_fork(_Asked, _finalize_in_child)
-    if multiprocessing.process.parent_process() is not None:
-        _finalize_in_child()
+    if not _callbacks:
+        atexit.register(_run)
+        # A forked child of `multiprocessing` drops the finalizers it was forked with.
+        multiprocessing.util.register_after_fork(_Registry, finalize_child)
+        if multiprocessing.process.parent_process() is not None:
+            finalize_child()
+    _callbacks.append((callback, None if in_forks else os.getpid()))
 
 
-def _finalize_in_child(_: object = None) -> None:
-    multiprocessing.util.Finalize(None, _run, exitpriority=_FIRST)
+def finalize_child(_: object = None) -> None:
+    """Have this child of `multiprocessing` call back too; once a process."""
+    if _Registry.process != os.getpid():
+        _Registry.process = os.getpid()
+        multiprocessing.util.Finalize(None, _run, exitpriority=_FIRST)
 
 
 def _run() -> None:
-    for callback in reversed(_callbacks):
-        callback()
+    for callback, process in reversed(_callbacks):
+        if process in {None, os.getpid()}:
+            callback()
 
 
-def failure_of(error: BaseException | None) -> BaseException | None:
-    """Return an exception that a process ends with if it is a failure."""
-    if isinstance(error, SystemExit) and error.code in {None, 0}:
-        return None
-    return error
+def is_failure(error: BaseException) -> bool:
+    """Return whether a process that ends with an exception has failed."""
+    return not (isinstance(error, SystemExit) and error.code in {None, 0})
 
 
-def exit_asked() -> SystemExit | None:
-    """Return what `sys.exit` was last called for, or what is on its way out now."""
-    error = sys.exception()
-    return error if isinstance(error, SystemExit) else _Asked.error
-
-
-def watch_end(failed: Callable[[BaseException], None]) -> None:
+def watch_end(
+    failed: Callable[[BaseException], None],
+    leaving: Callable[[SystemExit], None],
+) -> None:
     """Hear of the exception that the process ends with, and of calls of `sys.exit`.
 
-    Who set `sys.excepthook` before is called after.
+    Python tells nobody that an exit code leaves it, and a call of `sys.exit` may be
+    caught; so `leaving` is only asked for. Who set `sys.excepthook` before is called
+    after.
     """
     previous = sys.excepthook
 
@@ -80,11 +85,11 @@ def watch_end(failed: Callable[[BaseException], None]) -> None:
         previous(kind, error, traceback)
 
     sys.excepthook = hook
-    leave = sys.exit
+    leave: Callable[..., NoReturn] = sys.exit
 
     @functools.wraps(leave)
     def noting_exit(status: object = None, /) -> NoReturn:
-        _Asked.error = SystemExit(status)
-        leave(status)  # type: ignore[arg-type]
+        leaving(SystemExit(status))
+        leave(status)
 
     sys.exit = noting_exit

@@ -7,7 +7,6 @@ makes an `AgentReplaySpanExporter` too, which then leaves the spans to capture.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Final
 
 from otel_agent_replay._setup.children import SESSION
 from otel_agent_replay._setup.configure import configure, run_ids
+from otel_agent_replay._setup.ending import at_exit
 from otel_agent_replay.errors import AgentReplayError
 
 __all__ = ["CHECKED_IN", "EXPORTER", "after_instrument", "start"]
@@ -34,7 +34,7 @@ def start() -> None:
     configure()
     if os.environ.get(CHECKED_IN):
         _check_in(f"process {os.getpid()}")
-        atexit.register(_check_out)
+        at_exit(_check_out)
 
 
 def _check_out() -> None:

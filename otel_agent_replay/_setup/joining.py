@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 from contextlib import ExitStack
 from types import TracebackType
 
 from otel_agent_replay._setup import children, sessions
+from otel_agent_replay._setup.ending import at_exit
 from otel_agent_replay._setup.specs import SessionSpec
 from otel_agent_replay._setup.stores import open_store
 from otel_agent_replay.replay.replayer import ReplayStopped
@@ -46,7 +46,7 @@ def _open_session(spec: SessionSpec) -> None:
             launched=True,
         ),
     )
-    atexit.register(stack.close)
+    at_exit(stack.close)
     _quiet_stop()
 
 

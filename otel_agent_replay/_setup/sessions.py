@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from collections.abc import Collection, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 from opentelemetry.trace import SpanContext, TraceFlags
 
@@ -17,29 +16,46 @@ from otel_agent_replay._setup import children
 from otel_agent_replay._setup.codecs import Codecs
 from otel_agent_replay._setup.parts import Parts, instrument, make_parts
 from otel_agent_replay._setup.redaction import redactor_of_run
+from otel_agent_replay._setup.session_folder import (
+    collect_logs,
+    leave_log,
+    own_directory,
+)
 from otel_agent_replay._setup.specs import SessionSpec
 from otel_agent_replay._setup.stores import open_store
 from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.config import Settings, load_settings
 from otel_agent_replay.errors import RunIncompleteError
 from otel_agent_replay.model.call import Outcome
+from otel_agent_replay.model.exceptions import record_exception
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 from otel_agent_replay.model.run import ParentRun, Run
-from otel_agent_replay.replay.log import dump_log, load_log
 from otel_agent_replay.replay.plan import UNCHANGED, Changes, Plan, plan_of
 from otel_agent_replay.replay.replayer import Replayer, Tools
 from otel_agent_replay.replay.session import ReplaySession, raise_for
 
-__all__ = ["current", "fork", "open_session", "replay", "resume", "use_settings"]
+__all__ = [
+    "current",
+    "fail",
+    "forget",
+    "fork",
+    "open_session",
+    "replay",
+    "resume",
+    "use_settings",
+]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Open:
     """A session that is open in this process."""
 
     spec: SessionSpec
+    settings: Settings
     parts: Parts
     replayer: Replayer
+    frame: intercept.OpenCall | None = None
+    process: int = field(default_factory=os.getpid)
 
 
 _in_context: ContextVar[_Open | None] = ContextVar("agent_replay_session", default=None)
@@ -53,7 +69,23 @@ def current() -> Parts | None:
 
 
 def _find() -> _Open | None:
-    return _in_context.get() or (_all[-1] if _all else None)
+    inside = _in_context.get()
+    return inside if inside in _all else (_all[-1] if _all else None)
+
+
+def fail(error: BaseException) -> None:
+    """Note that the process ends with an exception, inside its session."""
+    opened = _find()
+    if opened is not None:
+        opened.parts.recorder.fail(error)
+        if opened.frame is not None:
+            opened.frame.close(Outcome(error=record_exception(error)))
+
+
+def forget() -> None:
+    """Leave all sessions to the process that this one was forked from."""
+    _all.clear()
+    intercept.end_sessions()
 
 
 @contextmanager
@@ -78,7 +110,7 @@ def replay(
         RunIncompleteError: The run has gaps.
         DivergenceError: The replay differed from the recording; at the end.
     """
-    with tempfile.TemporaryDirectory(prefix="agent-replay-") as folder:
+    with own_directory() as folder:
         spec = SessionSpec(
             mode="replay",
             store=_store_of(run),
@@ -110,7 +142,7 @@ def resume(
         DivergenceError: The code did not ask for the finished steps; at the end.
         WriteBlockedError: A write was refused; at the end.
     """
-    with tempfile.TemporaryDirectory(prefix="agent-replay-") as folder:
+    with own_directory() as folder:
         spec = SessionSpec(
             mode="resume",
             store=_store_of(run),
@@ -169,7 +201,7 @@ def fork(  # noqa: PLR0913 - one keyword for each thing a fork can change
         model=model,
         parameters=parameters or {},
     )
-    with tempfile.TemporaryDirectory(prefix="agent-replay-") as folder:
+    with own_directory() as folder:
         spec = SessionSpec(
             mode="fork",
             store=_store_of(run),
@@ -220,20 +252,22 @@ def open_session(
     opened = _make(run, plan, spec, settings, handover)
     session = ReplaySession(run, plan, opened.replayer)
     instrument(settings, opened.parts)
-    with _in_force(opened, handover):
-        try:
+    try:
+        with _in_force(opened, handover):
             yield session
-        except BaseException:
-            # Frameworks wrap or swallow what stops the agent; the log knows better.
-            if not opened.replayer.log.stopped:
-                raise
-    if handover is None and not launched:
-        _collect(opened)
+    except BaseException:
+        # Frameworks wrap or swallow what stops the agent; the log knows better.
+        if handover is not None or not opened.replayer.log.stopped:
+            raise
+    finally:
+        if opened.process == os.getpid() and (handover is not None or launched):
+            recorder, log = opened.parts.recorder, opened.replayer.log
+            leave_log(spec.directory, recorder.process_id, log)
+    if opened.process == os.getpid() and handover is None and not launched:
+        collect_logs(spec.directory, opened.replayer.log)
         session.run = _own_run(opened)
         if strict or opened.replayer.log.stopped:
             raise_for(session.report)
-    else:
-        _leave_log(opened)
 
 
 _configured: Settings | None = None
@@ -281,7 +315,7 @@ def _make(
         redactor=redactor,
         origin=handover.origin() if handover else _origin(run, plan, spec),
     )
-    return _Open(spec=spec, parts=parts, replayer=replayer)
+    return _Open(spec=spec, settings=settings, parts=parts, replayer=replayer)
 
 
 def _origin(run: Run, plan: Plan, spec: SessionSpec) -> RunOrigin:
@@ -313,18 +347,26 @@ def _in_force(opened: _Open, handover: children.Handover | None) -> Iterator[Non
     children.install(_handover)
     try:
         with intercept.session(*chain):
-            frame = children.open_process_frame(handover) if handover else None
             try:
+                if handover is not None:
+                    opened.frame = children.open_process_frame(handover)
                 yield
             finally:
-                if frame is not None:
-                    intercept.set_base(None)
-                    frame.close(Outcome())
-                opened.parts.recorder.finish()
+                _finish(opened)
     finally:
-        _all.remove(opened)
-        _in_context.reset(token)
-        opened.parts.pipeline.shutdown()
+        with suppress(ValueError):  # left in another context, as async fixtures are
+            _in_context.reset(token)
+
+
+def _finish(opened: _Open) -> None:
+    if opened.process != os.getpid():
+        return
+    if opened.frame is not None:
+        intercept.set_base(None)
+        opened.frame.close(Outcome())
+    opened.parts.recorder.finish()
+    _all.remove(opened)
+    opened.parts.pipeline.shutdown()
 
 
 def _handover(command: str) -> children.Handover | None:
@@ -332,7 +374,8 @@ def _handover(command: str) -> children.Handover | None:
     opened = _find()
     if opened is None:
         return _when_recording(command) if _when_recording else None
-    handover = children.Handover.of(opened.parts.recorder, command)
+    recorder = opened.parts.recorder
+    handover = children.Handover.of(recorder, command, opened.settings)
     if handover is None:
         return None
     step = opened.replayer.place_of(intercept.current())
@@ -347,18 +390,6 @@ def when_no_session(tell: children.Tell) -> None:
     global _when_recording  # noqa: PLW0603 - the one recording of the process
     _when_recording = tell
     children.install(_handover)
-
-
-def _collect(opened: _Open) -> None:
-    """Add the logs that child processes left."""
-    for path in sorted(Path(opened.spec.directory).glob("log-*.json")):
-        opened.replayer.log.add(load_log(path.read_text(encoding="utf-8")))
-
-
-def _leave_log(opened: _Open) -> None:
-    name = f"log-{opened.parts.recorder.process_id}.json"
-    path = Path(opened.spec.directory) / name
-    path.write_text(dump_log(opened.replayer.log), encoding="utf-8")
 
 
 def _own_run(opened: _Open) -> Run | None:

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -50,7 +51,7 @@ class OpenRuns:
         self.process_id = secrets.token_hex(8)
         self.of_process: RunState | None = None
         self._root: Recorded | None = None
-        self._by_root: dict[int, RunState] = {}
+        self._by_root: WeakKeyDictionary[Span, RunState] = WeakKeyDictionary()
         self._described: dict[str, Plain] = {}
         self._lock = threading.RLock()
         self.ids: list[str] = []
@@ -128,18 +129,16 @@ class OpenRuns:
         return None if operation in _CALLS else root
 
     def _of_foreign(self, root: Span) -> RunState:
-        key = root.context.span_id
-        run = self._by_root.get(key)
+        run = self._by_root.get(root)
         if run is None:
             run = self._state(_id_for(root), root.name)
-            run.root_id = key
-            self._by_root[key] = run
+            run.root_id = root.context.span_id
+            self._by_root[root] = run
             self._processor.at_end_of(root, self._end_of_foreign(run))
         return run
 
     def _end_of_foreign(self, run: RunState) -> Callable[[ReadableSpan], FinishedSpan]:
         def end(span: ReadableSpan) -> FinishedSpan:
-            self._by_root.pop(run.root_id or 0, None)
             self._processor.settle(run.run_id)
             failed = span.status.status_code is StatusCode.ERROR
             marks, extra = self.ending(run, failed=failed)

@@ -84,7 +84,7 @@ class Pipeline:
         queue_bytes: int,
     ) -> None:
         self._connect = connect
-        self._losses = losses
+        self.losses = losses
         self._outlet: Outlet | None = None
         self._inherited: list[Outlet | None] = []
         """Connections of parent processes: never used here, and never closed here."""
@@ -115,7 +115,7 @@ class Pipeline:
             alone = finished.without_payload("queue")
             if put(alone, SPAN_BYTES, spare=_SPARE):
                 return
-        self._losses.count(finished.run_id, "queue")
+        self.losses.count(finished.run_id, "queue")
 
     def flush(self, timeout: float = 30.0) -> bool:
         """Wait until all spans taken so far are written; False if time ran out."""
@@ -175,7 +175,7 @@ class Pipeline:
             self._outlet = None
 
     def _finished(self, finisher: Finisher, each: FinishedSpan) -> _Ready | None:
-        lost = self._losses.take(each.run_id) if each.tells_losses else {}
+        lost = self.losses.take(each.run_id) if each.tells_losses else {}
         told = {semconv.RUN_DROPPED + reason: count for reason, count in lost.items()}
         try:
             span = finisher.finish(each, told)
@@ -239,4 +239,4 @@ class Pipeline:
     def _lose(self, run_ids: Sequence[str], reason: str) -> None:
         self._lost += len(run_ids)
         for run_id in run_ids:
-            self._losses.count(run_id, reason)
+            self.losses.count(run_id, reason)

@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from otel_agent_replay.capture.finished import FinishedSpan
 from otel_agent_replay.capture.forks import in_forked_child
+from otel_agent_replay.capture.guard import kept_away
 from otel_agent_replay.capture.pipeline import Pipeline
 
 __all__ = ["AgentReplaySpanProcessor", "Complete"]
@@ -59,7 +60,9 @@ class AgentReplaySpanProcessor(SpanProcessor):
         self._lock = threading.RLock()
         self._live: WeakValueDictionary[int, Span] = WeakValueDictionary()
         self._beside: dict[int, _Beside] = {}
-        self._roots: dict[int, Complete] = {}
+        self._kept: dict[int, _Beside] = {}
+        """Those of the same whose payload has come before their end."""
+        self._roots: WeakKeyDictionary[Span, Complete] = WeakKeyDictionary()
         self._gone: WeakValueDictionary[int, Span] = WeakValueDictionary()
 
     def _become_child(self) -> None:
@@ -83,21 +86,29 @@ class AgentReplaySpanProcessor(SpanProcessor):
         if context is None or context.span_id in self._of_parent:
             return
         key = context.span_id
+        complete: Complete | None = None
         with self._lock:
-            self._live.pop(key, None)
+            live = self._live.pop(key, None)
             gone = self._gone.pop(key, None)
-            complete = self._roots.pop(key, None)
             beside = self._beside.get(key)
             if beside is not None:
                 complete = beside.finished
                 if complete is None:
                     beside.ended = span
                     return
-                del self._beside[key]
+                del self._beside[key], self._kept[key]
+            elif live is not None:
+                complete = self._roots.pop(live, None)
         if complete is not None:
-            self._pipeline.put(complete(span))
+            self._send(complete, span)
         elif gone is None and context.trace_flags.sampled:
-            self._pipeline.put(FinishedSpan(span=span))
+            self._send(_alone, span)
+
+    def _send(self, complete: Complete, span: ReadableSpan) -> None:
+        try:
+            self._pipeline.put(complete(span))
+        except Exception as error:  # noqa: BLE001 - whoever ends a span must go on
+            kept_away("Taking a span", error, self._pipeline.losses)
 
     def shutdown(self) -> None:
         """Write what has ended so far."""
@@ -113,7 +124,7 @@ class AgentReplaySpanProcessor(SpanProcessor):
         """Say that a payload will come for an open span; False if one is promised."""
         key = span.context.span_id
         with self._lock:
-            if key in self._beside or key in self._roots or key not in self._live:
+            if key in self._beside or key not in self._live or span in self._roots:
                 return False
             self._beside[key] = _Beside(span)
             return True
@@ -127,15 +138,16 @@ class AgentReplaySpanProcessor(SpanProcessor):
                 return
             if beside.ended is None:
                 beside.finished, beside.run_id = complete, run_id
+                self._kept[key] = beside
                 return
             del self._beside[key]
-        self._pipeline.put(complete(beside.ended))
+        self._send(complete, beside.ended)
 
     def at_end_of(self, span: Span, complete: Complete) -> None:
         """Send what `complete` makes of a foreign span when that ends."""
         with self._lock:
             if span.context.span_id in self._live:
-                self._roots[span.context.span_id] = complete
+                self._roots[span] = complete
 
     def settle(self, run_id: str | None = None) -> None:
         """Send what waits for the end of a foreign span, of one run or of all.
@@ -146,15 +158,15 @@ class AgentReplaySpanProcessor(SpanProcessor):
         with self._lock:
             ready = {
                 key: beside
-                for key, beside in self._beside.items()
-                if beside.finished is not None and run_id in {None, beside.run_id}
+                for key, beside in self._kept.items()
+                if run_id in {None, beside.run_id}
             }
             for key, beside in ready.items():
-                del self._beside[key]
+                del self._beside[key], self._kept[key]
                 self._gone[key] = beside.span
         for beside in ready.values():
             if beside.finished is not None:
-                self._pipeline.put(beside.finished(_as_ended_now(beside.span)))
+                self._send(beside.finished, _as_ended_now(beside.span))
 
     def open_ancestors(self, span_id: int) -> Iterator[Span]:
         """Yield the open span with this id and its open parents, nearest first."""
@@ -176,6 +188,10 @@ class AgentReplaySpanProcessor(SpanProcessor):
             span.parent is not None and span.parent.span_id == outer_id
             for span in self.open_ancestors(span_id)
         )
+
+
+def _alone(span: ReadableSpan) -> FinishedSpan:
+    return FinishedSpan(span=span)
 
 
 def _as_ended_now(span: Span) -> ReadableSpan:

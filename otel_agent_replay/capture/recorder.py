@@ -138,10 +138,13 @@ class Recorder:
     ) -> None:
         """Add to what is known of the run that a call is inside."""
         parent = self._nearest(opened)
-        if parent is None:
-            self._runs.describe(attributes)
-        else:
-            parent.run.described.update(attributes)
+        try:
+            if parent is None:
+                self._runs.describe(attributes)
+            else:
+                parent.run.described.update(attributes)
+        except Exception as error:  # noqa: BLE001 - the agent's code must go on
+            kept_away("Describing the run", error, self._losses)
 
     def run_of(self, opened: OpenCall | None) -> RunState | None:
         """Return the run that a call is inside, None outside any."""

@@ -62,7 +62,7 @@ class Worker(Generic[_T]):
         self._lock = threading.RLock()
         self._bytes = 0
         self._thread: threading.Thread | None = None
-        self._too_late = False
+        self._threadless = False
         self._last: _Mark | None = None
         self.closing = threading.Event()
         """Set once no more is taken and what waits should be done with soon."""
@@ -74,7 +74,7 @@ class Worker(Generic[_T]):
                 return False
             self._bytes += size
             self._queue.put((item, size))
-            if self._thread is None and not self._too_late:
+            if self._thread is None:
                 self._start()
             return True
 
@@ -102,7 +102,7 @@ class Worker(Generic[_T]):
             return False
         if self._thread is not None:
             return mark.reached.wait(timeout)
-        if self._too_late:  # the process ends: no thread can be started any more
+        if self._threadless:
             with self._lock:
                 if not mark.reached.is_set():
                     self._serve(mark)
@@ -121,9 +121,10 @@ class Worker(Generic[_T]):
         try:
             # Not in the agent's context: the thread would keep it for good.
             contextvars.Context().run(thread.start)
-        except RuntimeError:
+            self._threadless = False
+        except RuntimeError:  # no thread can be had, now or never again
             self._thread = None
-            self._too_late = True
+            self._threadless = True
 
     def _serve(self, until: _Mark | None) -> None:
         with intercept.suppressed():

@@ -7,6 +7,7 @@ from collections import defaultdict, deque
 from otel_agent_replay import semconv
 from otel_agent_replay.model.call import FRAME_KINDS, Call, Kind
 from otel_agent_replay.model.key import has_one_host, host_of, key_of
+from otel_agent_replay.model.payload import JsonValue
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 
@@ -42,13 +43,33 @@ class Stubs:
         return f"{host_of(call) or ''} {key_of(call)}"
 
     def take(self, parent: int | None, call: Call) -> Step | None:
-        """Return the next recorded step that this call asks for, or None."""
-        queue = self._queues.get((parent, self._key(call)))
-        if not queue:
-            return None
-        step = queue.popleft()
-        self.taken.add(step.index)
-        return step
+        """Return the next recorded step that this call asks for, or None.
+
+        In a process that is one of several alike, such as a pool's workers, that of
+        another one will do: which of them gets which work is chance.
+        """
+        key = self._key(call)
+        for place in (parent, *self._alike(parent)):
+            queue = self._queues.get((place, key))
+            if queue:
+                step = queue.popleft()
+                self.taken.add(step.index)
+                return step
+        return None
+
+    def _alike(self, process: int | None) -> list[int]:
+        """Return the processes that were started as this one was, in order."""
+        if process is None or self.steps[process].call.kind != "process":
+            return []
+        here = self.steps[process]
+        started = (here.parent, here.call.name, _started_with(here))
+        return [
+            step.index
+            for step in self._by_parent[here.parent]
+            if step.call.kind == "process"
+            and (step.parent, step.call.name, _started_with(step)) == started
+            and step is not here
+        ]
 
     def closest(self, parent: int | None, kind: Kind, name: str) -> Step | None:
         """Return the first step not yet taken that is most like a call.
@@ -78,6 +99,10 @@ class Stubs:
 
     def _is_frame(self, index: int) -> bool:
         return self.steps[index].call.kind in FRAME_KINDS
+
+
+def _started_with(process: Step) -> JsonValue:
+    return (process.call.inputs or {}).get("arguments")
 
 
 def _off_seam(run: Run) -> frozenset[int]:

@@ -4,16 +4,48 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from otel_agent_replay.errors import ConfigurationError
 from otel_agent_replay.store.base import SpanWriter, Store, StoreCheck
 
-__all__ = ["SpanWriter", "Store", "StoreCheck", "open_store"]
+__all__ = ["SpanWriter", "Store", "StoreCheck", "check_url", "open_store"]
 
 _ALLOWED: Final = (
     "use sqlite:///relative/path, sqlite:////absolute/path, a file path, or "
     "clickhouse://user:password@host:8123/database?secure=true"
 )
+
+
+def check_url(url: str) -> None:
+    """Check that a URL names a store, without opening it.
+
+    Raises:
+        ConfigurationError: It names none.
+    """
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme not in {"sqlite", "clickhouse"}:
+        raise ConfigurationError("store", f"{scheme}:// is not known; {_ALLOWED}")
+    if scheme == "clickhouse" and separator:
+        _check_server(url)
+        return
+    if separator and not rest.startswith("/"):
+        raise ConfigurationError("store", f"sqlite://{rest} has no path; {_ALLOWED}")
+    if not (rest.removeprefix("/") if separator else url):
+        raise ConfigurationError("store", f"the path is empty; {_ALLOWED}")
+
+
+def _check_server(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = bool(parts.hostname) and parts.port != 0 and not parts.query
+    except ValueError:
+        good = False
+    if not good:
+        # It says what is wrong; importing it takes a tenth of a second and more.
+        from otel_agent_replay.store.clickhouse_client import address  # noqa: PLC0415
+
+        address(url)
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
@@ -28,28 +60,19 @@ def open_store(url: str, *, create: bool = True) -> Store:
         StoreAccessError: It refuses this user.
         StoreSchemaError: It was made by a newer version of this package.
     """
+    check_url(url)
     scheme, separator, rest = url.partition("://")
     if not separator:
         return _sqlite(url, create=create)
     if scheme == "sqlite":
-        if not rest.startswith("/"):
-            raise ConfigurationError(
-                "store", f"sqlite://{rest} has no path; {_ALLOWED}"
-            )
         return _sqlite(rest[1:], create=create)
-    if scheme == "clickhouse":
-        # Importing the client takes a tenth of a second and more.
-        from otel_agent_replay.store.clickhouse import (  # noqa: PLC0415
-            ClickHouseStore,
-        )
+    # Importing the client takes a tenth of a second and more.
+    from otel_agent_replay.store.clickhouse import ClickHouseStore  # noqa: PLC0415
 
-        return ClickHouseStore(url, create=create)
-    raise ConfigurationError("store", f"{scheme}:// is not known; {_ALLOWED}")
+    return ClickHouseStore(url, create=create)
 
 
 def _sqlite(path: str, *, create: bool) -> Store:
     from otel_agent_replay.store.sqlite import SqliteStore  # noqa: PLC0415
 
-    if not path:
-        raise ConfigurationError("store", f"the path is empty; {_ALLOWED}")
     return SqliteStore(Path(path).expanduser(), create=create)

@@ -223,7 +223,10 @@ def test_a_current_span_that_is_not_inside_the_call(recording, run_of):
 
     play()
 
-    assert shape(run_of()) == [("outer", None), ("inner", 0)]
+    run = run_of()
+    assert shape(run) == [("outer", None), ("inner", 0)]
+    parents = {span.span_id: span.parent_span_id for span in run.spans}
+    assert parents[run.steps[1].span_id] == run.steps[0].span_id
 
 
 def test_a_span_of_another_between_two_steps(recording, run_of):

@@ -47,9 +47,12 @@ class Shelf:
         self.writes = 0
         self.failures = 0
         self.refused = ""
+        self.open = threading.Event()
+        self.open.set()
         self.closed = False
 
     def write(self, spans: Sequence[SpanRecord]) -> None:
+        self.open.wait(30)
         self.writes += 1
         if self.writes <= self.failures:
             raise StoreUnavailableError("shelf:", "it is being painted")
@@ -199,13 +202,16 @@ def test_one_span_that_cannot_be_stored_takes_no_other_with_it(caplog):
     """The rest of its batch is written; it is counted."""
     shelf, losses = Shelf(), Losses()
     shelf.refused = "span 2"
+    shelf.open.clear()
     pipeline = pipeline_to(shelf, losses=losses)
+    pipeline.put(ended("first"))  # the others wait together behind it
     for number in range(5):
         pipeline.put(ended(f"span {number}"))
+    shelf.open.set()
 
     pipeline.flush(30)
 
-    assert sorted(shelf.names) == ["span 0", "span 1", "span 3", "span 4"]
+    assert sorted(shelf.names) == ["first", "span 0", "span 1", "span 3", "span 4"]
     assert losses.total() == {"store": 1}
     assert "no shelf can hold" not in caplog.text
     pipeline.shutdown()

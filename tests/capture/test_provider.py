@@ -111,6 +111,7 @@ def test_a_sampler_takes_nothing_from_a_recording(
     assert [each.parent for each in run.steps] == [None, None, 1]
     assert run.gaps == ()
     assert run.status == "success"
+    assert "between" not in {span.name for span in run.spans}
     assert theirs.get_finished_spans() == ()
 
 

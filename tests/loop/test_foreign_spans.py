@@ -15,6 +15,9 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
@@ -232,6 +235,25 @@ def test_a_retry_inside_one_inference_span(recording, runs, model):
     check_replay(run, play)
 
 
+def test_a_retry_inside_nested_inference_spans(recording, runs, model):
+    """The second attempt does not go on the span around the one of the first."""
+
+    @agent
+    def play():
+        with inference("outer"), inference("inner"):
+            return ask(model, "fail once").choices[0].message.content
+
+    play()
+
+    [run] = runs()
+    first, second = run.steps
+    outer, inner = spans_of(run, GENAI)
+    assert (outer.name, inner.name) == ("chat outer", "chat inner")
+    assert first.span_id == inner.span_id
+    assert second.span_id not in {inner.span_id, outer.span_id}
+    check_replay(run, play)
+
+
 def test_a_span_that_ends_before_the_answer_is_read(recording, runs, model):
     """It waits for its payload, whoever reads the stream, and wherever."""
 
@@ -286,9 +308,11 @@ def test_an_abandoned_stream(recording, runs, model, how):
     check_replay(run, play)
 
 
-def test_a_span_that_is_never_ended(recording, runs, model):
+def test_a_span_that_is_never_ended(provider, store_url, runs, model):
     """The call is recorded all the same, once, when the run ends."""
     kept = []
+    receiver = Receiver()
+    otel_agent_replay.configure(store=store_url, otlp_endpoint=receiver.url)
 
     @agent
     def play():
@@ -310,6 +334,8 @@ def test_a_span_that_is_never_ended(recording, runs, model):
     assert run.gaps == ()
     kept[0].end()
     assert [again.spans for again in runs()] == [run.spans]
+    assert sorted(receiver.names) == ["chat gpt-4o", "invoke_agent play"]
+    receiver.close()
 
 
 def test_calls_at_the_same_time(recording, runs, model):
@@ -424,11 +450,17 @@ def test_an_agent_inside_a_web_request(recording, runs):
     assert run.gaps == ()
 
 
-@pytest.mark.parametrize("root", ["inference", "http"])
-def test_a_call_s_own_span_is_no_run(provider, store_url, model, root):
+def local_inference():
+    """Open an inference span as for a model that runs in the process."""
+    return trace.get_tracer(GENAI).start_as_current_span(
+        "chat local", attributes={semconv.OPERATION_NAME: semconv.OP_CHAT}
+    )
+
+
+@pytest.mark.parametrize("around", [inference, local_inference, http_client_span])
+def test_a_call_s_own_span_is_no_run(provider, store_url, model, around):
     """A script's calls are one run, even if another opens a trace for each of them."""
     otel_agent_replay.configure(store=store_url, agent_name="script")
-    around = inference if root == "inference" else http_client_span
     for words in ("one", "two"):
         with around():
             ask(model, words)
@@ -472,6 +504,19 @@ class Receiver(LocalServer):
 
     def respond(self, _: ScriptedRequest) -> Reply:
         return Reply(headers=(("content-type", "application/x-protobuf"),))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the spans that came over OTLP."""
+        return [
+            span.name
+            for request in self.requests
+            for resource in ExportTraceServiceRequest.FromString(
+                request.body
+            ).resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
 
 
 def test_what_other_exporters_send_is_no_step(provider, store_url, runs):

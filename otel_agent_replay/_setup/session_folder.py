@@ -1,0 +1,43 @@
+"""The directory of a session, where its processes leave what they saw."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from otel_agent_replay.replay.log import SessionLog, dump_log, load_log
+
+__all__ = ["collect_logs", "leave_log", "own_directory"]
+
+
+@contextmanager
+def own_directory() -> Generator[str]:
+    """Make a directory, and delete it at the end.
+
+    A child that is forked meanwhile leaves the same block, and must leave the
+    directory to its parent; `tempfile.TemporaryDirectory` would delete it there.
+    """
+    owner, path = os.getpid(), tempfile.mkdtemp(prefix="agent-replay-")
+    try:
+        yield path
+    finally:
+        if os.getpid() == owner:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def leave_log(directory: str, process_id: str, log: SessionLog) -> None:
+    """Leave a process's log for the one that opened the session; whole or not at all."""
+    path = Path(directory) / f"log-{process_id}.json"
+    draft = path.with_suffix(".draft")
+    draft.write_text(dump_log(log), encoding="utf-8")
+    draft.replace(path)
+
+
+def collect_logs(directory: str, log: SessionLog) -> None:
+    """Add the logs that other processes left."""
+    for path in sorted(Path(directory).glob("log-*.json")):
+        log.add(load_log(path.read_text(encoding="utf-8")))
