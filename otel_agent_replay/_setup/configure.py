@@ -67,7 +67,7 @@ def configure(*, policy: Policy | None = None, **settings: object) -> None:
     Works beside a `TracerProvider` that is set already; else it sets one. Calling it
     again with other settings replaces the first ones, after writing what they
     recorded. In a process that `agent-replay replay` (or `resume`, `fork`) started,
-    it leaves that session in charge.
+    the session stays in charge, and these settings hold in it.
 
     Args:
         policy: What to redact, in place of the default policy; for rules in code.
@@ -75,11 +75,15 @@ def configure(*, policy: Policy | None = None, **settings: object) -> None:
             environment, `pyproject.toml`, or the default.
 
     Raises:
-        ConfigurationError: A setting has no meaning.
+        ConfigurationError: A setting has no meaning, or it comes after the first
+            call of such a session.
     """
     found = load_settings(settings)
     with _process.lock:
-        if join_session():
+        own = bool(settings) or policy is not None
+        if own and children.SESSION in os.environ:
+            use_policy(policy)
+        if join_session(found if own else None):
             _hook_process()
             return
         if sessions.current() is not None:

@@ -5,39 +5,62 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
+from functools import cache
 from types import TracebackType
 
 from otel_agent_replay._setup import children, sessions
 from otel_agent_replay._setup.ending import at_exit
 from otel_agent_replay._setup.specs import SessionSpec
 from otel_agent_replay._setup.stores import open_store
+from otel_agent_replay.config import Settings
+from otel_agent_replay.errors import ConfigurationError
 from otel_agent_replay.replay.replayer import ReplayStopped
 
 __all__ = ["join_session"]
 
 
-def join_session() -> bool:
+_joined = ExitStack()
+"""Holds the session that this process has joined."""
+
+
+def join_session(settings: Settings | None = None) -> bool:
     """Open the session that the environment names, once; return whether it names one.
 
-    It stays open until the process ends, and leaves its log in any case.
+    It stays open until the process ends, and leaves its log in any case. Settings
+    that the program itself gives, its redaction above all, hold in the session too:
+    one that was opened before the program gave them is opened anew.
 
     Raises:
+        ConfigurationError: The program gave its settings after its first call.
         AgentReplayError: The session cannot be opened here.
     """
     text = os.environ.get(children.SESSION)
     if text is None:
         return False
+    if settings is not None:
+        sessions.use_settings(settings)
+        if sessions.current() is not None:
+            _leave_untouched()
     if sessions.current() is None:
         _open_session(SessionSpec.load(text))
     return True
+
+
+def _leave_untouched() -> None:
+    if not sessions.withdraw():
+        raise ConfigurationError(
+            "configure()",
+            "was called after the first call of a replay, resume or fork; call it "
+            "before, so that its settings hold for all of it",
+        )
+    _joined.close()
 
 
 def _open_session(spec: SessionSpec) -> None:
     """Keep a session open until the process ends; its log is left in any case."""
     with open_store(spec.store, create=False) as store:
         run = store.load(spec.run_id)
-    stack = ExitStack()
-    stack.enter_context(
+    _joined.enter_context(
         sessions.open_session(
             run,
             spec,
@@ -46,12 +69,13 @@ def _open_session(spec: SessionSpec) -> None:
             launched=True,
         ),
     )
-    at_exit(stack.close)
-    _quiet_stop()
+    _prepare_end()
 
 
-def _quiet_stop() -> None:
-    """Let a stopped agent end without a traceback: the report says why."""
+@cache
+def _prepare_end() -> None:
+    """Leave the session at the end; let a stopped agent end without a traceback."""
+    at_exit(_joined.close)
     previous = sys.excepthook
 
     def hook(

@@ -73,6 +73,18 @@ def _find() -> _Open | None:
     return inside if inside in _all else (_all[-1] if _all else None)
 
 
+def withdraw() -> bool:
+    """Let the open session say nothing, if it has seen no call; return whether so."""
+    opened = _find()
+    if opened is None:
+        return True
+    log = opened.replayer.log
+    if opened.parts.recorder.run_ids or log.asked or log.live or log.stopped:
+        return False
+    log.notes.clear()
+    return True
+
+
 def fail(error: BaseException) -> None:
     """Note that the process ends with an exception, inside its session."""
     opened = _find()

@@ -239,3 +239,42 @@ def test_a_run_that_failed_goes_on(desk):
         "note",
     )
     assert desk.notes == ["page 1, page 2"]
+
+
+OWN_RULES = """\
+import sys
+
+import otel_agent_replay
+from otel_agent_replay import agent
+
+otel_agent_replay.configure(redact_patterns=[r"TICKET-\\d+"], tools=["__main__:look_up"])
+
+
+def look_up(ticket):
+    print("live", file=sys.stderr)
+    return f"{ticket} is open"
+
+
+@agent(name="desk")
+def desk():
+    return look_up("TICKET-4711") + look_up("TICKET-0815")
+
+
+desk()
+"""
+
+
+def test_settings_of_the_program_itself_hold_in_its_sessions(desk, tmp_path):
+    """Rules and tools that the code gives `configure()` are those of a replay too."""
+    program = ("--", sys.executable, desk.write("desk.py", OWN_RULES))
+    assert desk.run("record", *program).returncode == 0
+
+    again = desk.run("replay", "last", *program)
+    forked = desk.run("fork", "last", "--at", "0", *program)
+
+    assert (again.returncode, forked.returncode) == (0, 0), forked.stderr
+    assert "live" not in again.stderr.splitlines()
+    assert "note:" not in again.stderr
+    assert "live" in forked.stderr.splitlines()
+    stored = b"".join(path.read_bytes() for path in tmp_path.rglob("runs.db*"))
+    assert b"TICKET-" not in stored

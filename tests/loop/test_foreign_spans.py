@@ -496,6 +496,31 @@ def test_a_replay_leaves_no_trace_in_the_store(recording, runs, model):
     assert [again.spans for again in runs()] == [run.spans]
 
 
+def test_a_span_belongs_where_it_began(recording, runs):
+    """One that ends inside a session, but began before it, is not the session's."""
+
+    @tool
+    def look() -> str:
+        return "found"
+
+    @agent
+    def play():
+        return look()
+
+    play()
+    [first] = runs()
+    around = trace.get_tracer("web").start_span("GET /again")
+    with trace.use_span(around):
+        look()
+    with replay(first):
+        play()
+        around.end()
+
+    names = [run.agent_name for run in runs()]
+    assert names == ["play", "GET /again"]
+    assert runs()[1].status == "success"
+
+
 # --- others' exporters ---------------------------------------------------------------
 
 

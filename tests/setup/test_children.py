@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from otel_agent_replay import open_store
 from tests.setup.programs import Place, tree
 
 REPLAYED = """
@@ -162,10 +163,6 @@ def test_settings_go_along(place):
     done = place.run("parent.py")
 
     assert done.code == 0, done.err
-    other = Place(folder=place.folder)
-    object.__setattr__(other, "folder", place.folder)
-    from otel_agent_replay import open_store
-
     with open_store(f"sqlite:///{place.folder}/other.db") as store:
         run = store.load(store.runs()[0].run_id)
     assert run.tags == ("a", "b, c")
