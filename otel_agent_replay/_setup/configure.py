@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+from functools import partial
 from typing import Final
 
 from opentelemetry import trace
@@ -35,6 +36,7 @@ __all__ = ["configure", "describe_run", "flush", "records_into", "run_ids", "shu
 
 _LOGGER = logging.getLogger("otel_agent_replay")
 _FORK_WAITS: Final = 1.0
+_READ_WAITS: Final = 5.0
 _CANNOT_JOIN: Final = 70
 """Exit code of a child whose session cannot be opened; it must not go live."""
 
@@ -116,7 +118,7 @@ def _start(settings: Settings, handover: children.Handover | None) -> None:
     intercept.install(parts.recorder)
     _process.frame = children.open_process_frame(handover) if handover else None
     sessions.when_no_session(_handover)
-    flush_before_reading(flush)
+    flush_before_reading(partial(flush, _READ_WAITS))
     _hook_process()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -13,14 +12,11 @@ import pytest
 from otel_agent_replay.cli.demo.stage import Stage
 from otel_agent_replay.cli.terminal import Screen
 
-LIMIT = 20.0
 CHECKS = 19
 
 
 def test_every_step_holds(desk):
-    """Exit code 0, each check shown, in time; settings from outside do not matter."""
-    began = time.monotonic()
-
+    """Exit code 0, each check shown; settings from outside do not matter."""
     done = desk.run(
         "demo",
         "--keep",
@@ -29,13 +25,11 @@ def test_every_step_holds(desk):
         AGENT_REPLAY_REDACT="off",
         OPENAI_BASE_URL="http://127.0.0.1:1",
     )
-    took = time.monotonic() - began
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("✓ ") == CHECKS
     assert "✗" not in done.stdout
     assert f"All {CHECKS} checks hold." in done.stdout
-    assert took < LIMIT
     kept = desk.folder / "kept"
     assert {each.name for each in kept.iterdir()} >= {
         ".agent-replay",
