@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from otel_agent_replay.errors import RecordedError, ResultTypeError
 from otel_agent_replay.model.call import RecordedException
-from otel_agent_replay.model.native_classes import class_name
+from otel_agent_replay.model.native_classes import class_name, same_class
 from otel_agent_replay.model.natives import from_json, to_json
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 
@@ -246,8 +246,17 @@ def _nested(value: JsonValue) -> RecordedException:
 
 
 def _loaded_class(name: str) -> type[BaseException] | None:
-    module_name, _, qualified = name.partition(":")
-    found: object = sys.modules.get(module_name)
+    module, _, qualified = name.partition(":")
+    found = _class_in(sys.modules.get(module), qualified)
+    if found is not None:
+        return found
+    # A script's own class is in another module where the script is imported.
+    alike = [each for each in _loaded() if same_class(class_name(each), name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _class_in(module: object, qualified: str) -> type[BaseException] | None:
+    found = module
     for part in qualified.split("."):
         # Asking the module itself could make it import what it does not have.
         if isinstance(found, ModuleType):
@@ -260,6 +269,14 @@ def _loaded_class(name: str) -> type[BaseException] | None:
     if isinstance(found, type) and issubclass(found, BaseException):
         return found
     return None
+
+
+def _loaded() -> Iterator[type[BaseException]]:
+    waiting: list[type[BaseException]] = [BaseException]
+    while waiting:
+        below = type.__subclasses__(waiting.pop())
+        waiting += below
+        yield from below
 
 
 # --- Pydantic's ------------------------------------------------------------------

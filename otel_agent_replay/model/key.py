@@ -22,7 +22,7 @@ from otel_agent_replay.model.payload import (
 )
 from otel_agent_replay.model.untrusted import parse_payload
 
-__all__ = ["has_one_host", "host_of", "key_of"]
+__all__ = ["has_one_host", "host_of", "key_of", "without_modules"]
 
 _DIGITS: Final = 20
 _BYTES: Final = "latin-1"
@@ -44,7 +44,7 @@ def key_of(call: Call) -> str:
     """
     request = call.request
     if request is None:
-        plain = canonical_json(_without_modules(call.inputs))
+        plain = canonical_json(without_modules(call.inputs))
         return f"{call.kind} {call.name} {_digest(plain)}"
     route = _route(request, model=call.kind == "model")
     return f"{call.kind} {route} {_digest(_canonical_body(request))}"
@@ -127,13 +127,19 @@ def _without_boundary(body: bytes, content_type: str) -> bytes:
     return body.replace(found[1].encode(), b"boundary")
 
 
-def _without_modules(value: JsonValue) -> JsonValue:
+def without_modules(value: JsonValue) -> JsonValue:
+    """Return a value whose objects are named by their class inside its module.
+
+    The pairs of a mapping stand in one order, as its keys do where they are strings.
+    """
     if isinstance(value, list):
-        return [_without_modules(item) for item in value]
+        return [without_modules(item) for item in value]
     if not isinstance(value, dict):
         return value
-    plain = {name: _without_modules(item) for name, item in value.items()}
-    cls = plain.get("class")
+    plain = {name: without_modules(item) for name, item in value.items()}
+    cls, items = plain.get("class"), plain.get("items")
     if _TYPE in plain and isinstance(cls, str):
         plain["class"] = cls.rpartition(":")[2]
+    if plain.get(_TYPE) == "dict" and isinstance(items, list):
+        plain["items"] = sorted(items, key=canonical_json)
     return plain

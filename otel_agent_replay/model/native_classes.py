@@ -19,14 +19,25 @@ __all__ = [
     "fields_of",
     "find_class",
     "numpy_scalar",
+    "same_class",
 ]
 
 _MAX_LOOKED_AT: Final = 10_000
+_SCRIPT: Final = frozenset({"__main__", "__mp_main__"})
+"""What a script is called as a module while it runs; imported it has its own name."""
 
 
 def class_name(cls: type) -> str:
     """Return `module:qualified.Name` of a class."""
     return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def same_class(one: str, other: str) -> bool:
+    """Return whether two class names mean one class, of a script run or imported."""
+    module, _, name = one.partition(":")
+    other_module, _, other_name = other.partition(":")
+    script = bool({module, other_module} & _SCRIPT)
+    return one == other or (script and name == other_name)
 
 
 class _Attribute(Protocol):
@@ -174,7 +185,8 @@ def find_class(name: str, classes: Mapping[str, type]) -> type | None:
     if found is not None:
         return found
     named = [cls for cls in classes.values() if cls is not object]
-    return next((s for s in _below(named) if class_name(s) == name), None)
+    known = [*named, *_below(named)]
+    return next((cls for cls in known if same_class(class_name(cls), name)), None)
 
 
 def _below(classes: Iterable[type]) -> Iterator[type]:

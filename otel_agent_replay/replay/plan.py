@@ -87,9 +87,10 @@ def plan_of(
     """Return the plan of a session on a run.
 
     A replay shares every step. A fork shares steps 0…at. A resume shares what had
-    finished: all but the failed calls at the end, which are made again. After a run
-    that ended in order, a resume may write; after one that was cut short a write may
-    have been under way unseen, so new writes need their name in `allow_writes`.
+    finished: all but the failed calls at the end, which are made again; of a run
+    that succeeded, everything. After a run that ended in order, a resume may write;
+    after one that was cut short a write may have been under way unseen, so new
+    writes need their name in `allow_writes`.
 
     Raises:
         StepNotFoundError: The run has no step `at`.
@@ -98,13 +99,13 @@ def plan_of(
     used = [step.index for step in run.steps if not step.superseded]
     shared = frozenset(used)
     if mode == "resume":
-        shared = frozenset(i for i in used if i < _finished(run))
+        shared = frozenset(used) - _made_again(run)
         if run.status != "interrupted":
             allow_writes = frozenset({"*"})
     if mode == "fork":
         if at is None:
             raise ConfigurationError("at", "a fork needs the step to fork after")
-        _check(run.step(at), changes or Changes())
+        _check(run, run.step(at), changes or Changes())
         shared = frozenset(i for i in used if i <= at)
     return Plan(
         mode=mode,
@@ -115,12 +116,43 @@ def plan_of(
     )
 
 
-def _finished(run: Run) -> int:
-    """Return how many steps from the first had finished before the failure."""
-    count = len(run.steps)
-    while count and _unfinished(run.steps[count - 1]):
-        count -= 1
-    return count
+def _made_again(run: Run) -> set[int]:
+    """Return the failed calls at the end: after them nothing began that finished.
+
+    Calls side by side may end in any order; one that began before another failed does
+    not show that the agent went on. What only holds calls is made again if all in it
+    are; else it is gone on with.
+    """
+    again: set[int] = set()
+    if run.status == "success":
+        return again
+    kept_inside: set[int | None] = set()
+    last_began = 0
+    for step in reversed(run.steps):
+        if step.superseded:
+            continue
+        failed = _unfinished(step)
+        frame = step.call.kind in FRAME_KINDS
+        holds_kept = frame and step.index in kept_inside
+        if failed and last_began < step.end_ns and not holds_kept:
+            again.add(step.index)
+            continue
+        kept_inside.add(step.parent)
+        if not (failed and frame):
+            last_began = max(last_began, step.start_ns)
+    return again | _inside(run, again)
+
+
+def _inside(run: Run, calls: set[int]) -> set[int]:
+    """Return the steps that calls will make again themselves."""
+    found: set[int] = set()
+    for step in run.steps:
+        parent = step.parent
+        if parent in found or (
+            parent in calls and run.steps[parent].call.kind not in FRAME_KINDS
+        ):
+            found.add(step.index)
+    return found
 
 
 def _unfinished(step: Step) -> bool:
@@ -132,18 +164,40 @@ def _refused(step: Step) -> bool:
     return response is not None and response.status >= 400  # noqa: PLR2004 - HTTP errors
 
 
-def _check(step: Step, changes: Changes) -> None:
-    kind = step.call.kind
-    if changes.answer is not None and kind != "model":
+def _check(run: Run, step: Step, changes: Changes) -> None:
+    kind, what = step.call.kind, f"step {step.index} is a {step.call.kind}"
+    if step.superseded:
         raise ConfigurationError(
-            "answer", f"step {step.index} is a {kind}, no model call"
+            "at", f"step {step.index} was made again by a resume; give the later one"
         )
-    if changes.result is not UNCHANGED and (kind == "model" or kind in FRAME_KINDS):
+    if changes.answer is not None and kind != "model":
+        raise ConfigurationError("answer", f"{what}, no model call")
+    if changes.result is not UNCHANGED and kind not in _WITH_RESULT:
         raise ConfigurationError(
             "result",
-            f"step {step.index} is a {kind}; a result can be given for a tool, use "
-            "`answer` for a model",
+            f"{what}; a result can be given for a tool, use `answer` for a model and "
+            "`state` for a checkpoint",
         )
+    changed = changes.answer is not None or changes.result is not UNCHANGED
+    answered = _answered_above(run, step) if changed else None
+    if answered is not None:
+        raise ConfigurationError(
+            "at",
+            f"step {step.index} is inside step {answered.index}, {answered.call.name}, "
+            "which is answered as a whole; fork there",
+        )
+
+
+_WITH_RESULT: Final = frozenset({"tool", "retrieval", "memory", "approval"})
+
+
+def _answered_above(run: Run, step: Step) -> Step | None:
+    """Return the outermost call that a step is inside and that runs no code."""
+    found: Step | None = None
+    while step.parent is not None:
+        step = run.steps[step.parent]
+        found = found if step.call.kind in FRAME_KINDS else step
+    return found
 
 
 def changed_state(state: JsonValue, changes: Mapping[str, JsonValue]) -> JsonValue:

@@ -7,15 +7,24 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Literal, cast
 
-from otel_agent_replay.intercept import STORED_SPAN, OpenCall
+from otel_agent_replay.errors import RecordedStreamEndedError, ResultTypeError
+from otel_agent_replay.intercept import CUT_SHORT, STORED_SPAN, OpenCall
 from otel_agent_replay.model.call import FRAME_KINDS, Call, Outcome
 from otel_agent_replay.model.divergence import Divergence, differences
-from otel_agent_replay.model.key import host_of
+from otel_agent_replay.model.native_classes import class_name, same_class
+from otel_agent_replay.model.natives import awaited, what_is_awaited
 from otel_agent_replay.model.payload import JsonValue
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
+from otel_agent_replay.replay.differing import (
+    differing,
+    listed,
+    names_above,
+    names_of,
+    state_of,
+)
 from otel_agent_replay.replay.log import SessionLog
 from otel_agent_replay.replay.plan import UNCHANGED, Plan, changed_state
 from otel_agent_replay.replay.stubs import Stubs
@@ -24,7 +33,7 @@ __all__ = ["ReplayStopped", "Replayer", "Tools"]
 
 
 class ReplayStopped(BaseException):
-    """Leaves the agent when a replay cannot go on.
+    """Leaves the agent when a replay cannot go on, at every call from then on.
 
     Not an `Exception`: agent frameworks catch those and feed them to the model. The
     session turns it into a `DivergenceError` or `WriteBlockedError` outside.
@@ -54,17 +63,25 @@ class Tools:
 class _Place:
     """Where an open call stands in the recording.
 
-    `step` is its recorded step, None for the run itself. `live` means that it has no
-    place: it and all inside it run live.
+    Attributes:
+        step: Its recorded step, None for the run itself.
+        live: Whether it has no place: it and all inside it run live.
+        root: Whether it is the agent's own call.
+        covers: What of a live call's doing is its own: HTTP requests of a tool, all
+            that a write does that was allowed.
     """
 
     step: int | None = None
     live: bool = False
     root: bool = False
-    covered: bool = False
+    covers: Literal["nothing", "http", "all"] = "nothing"
 
 
 _ROOT: Final = _Place()
+_UNUSABLE: Final = {
+    class_name(each) for each in (ResultTypeError, RecordedStreamEndedError)
+}
+_CUT_SHORT: Final = {"asyncio.exceptions:CancelledError", "builtins:KeyboardInterrupt"}
 
 
 class Replayer:
@@ -104,15 +121,17 @@ class Replayer:
 
     def before(self, opened: OpenCall) -> Outcome | Call | None:
         """Answer the call from the run, let it through, or stop the agent."""
-        call = self._tools.redact(opened.call)
+        call = self._redacted(opened.call)
         with self._lock:
+            if self.log.stopped:  # an agent that swallowed it must not go on
+                raise ReplayStopped
             above = self._above(opened)
             if above is None and call.kind == "agent":
                 opened.notes[self] = self._root(call)
                 return None
             place = above or self._base
             if place.live:
-                return self._live(opened, call, covered=place.covered)
+                return self._live(opened, call, inside=place)
             step = self._stubs.take(place.step, call)
             if step is None:
                 return self._not_recorded(opened, call, place)
@@ -120,12 +139,17 @@ class Replayer:
             return self._recorded(opened, call, step)
 
     def after(self, opened: OpenCall, outcome: Outcome) -> None:
-        """Compare what the run returned with what it returned then."""
+        """Compare what the run returned with what it returned then.
+
+        Of an answered call, note if its answer was of no use.
+        """
         place = opened.notes.get(self)
-        if not isinstance(place, _Place) or not place.root or self.log.stopped:
+        if not isinstance(place, _Place) or self.log.stopped:
             return
-        now = self._tools.redact_outcome(outcome)
-        if self._plan.mode == "replay":
+        if not place.root:
+            self._note_unusable(opened, place, outcome)
+        elif self._plan.mode == "replay":
+            now = self._tools.redact_outcome(outcome)
             with self._lock:
                 self._compare_end(now)
 
@@ -143,6 +167,34 @@ class Replayer:
 
     # --- inside ------------------------------------------------------------------
 
+    def _redacted(self, call: Call) -> Call:
+        try:
+            return self._tools.redact(call)
+        except Exception as error:  # whatever a rule raises, the call must not go live
+            with self._lock:
+                self.log.notes.append(f"{call.name} could not be redacted: {error}")
+                self._diverge(Divergence(kind="unexpected", name=call.name), fatal=True)
+            raise
+
+    def _note_unusable(self, opened: OpenCall, place: _Place, outcome: Outcome) -> None:
+        """An answer that could not be given back is a difference, whoever catches it."""
+        error, answer = outcome.error, opened.answer
+        if error is None or answer is None or error.type_name not in _UNUSABLE:
+            return
+        was = answer.error.message if answer.error else None
+        fields = differences(was, error.message, "answer")
+        with self._lock:
+            self._diverge(
+                Divergence(
+                    kind="changed",
+                    name=opened.call.name,
+                    step=place.step,
+                    parent=names_above(opened),
+                    fields=fields,
+                ),
+                fatal=False,
+            )
+
     def _above(self, opened: OpenCall) -> _Place | None:
         for above in opened.ancestors():
             place = above.notes.get(self)
@@ -159,10 +211,8 @@ class Replayer:
             )
         self._begun = True
         fields = differences(self._run.agent_name, call.name, "agent")
-        if (
-            self._run.root_span_id is not None
-        ):  # else the run was cut before it was told
-            fields += differences(self._run.input, call.inputs, "input")
+        if self._run.root_span_id is not None:  # else it was cut before it was told
+            fields += differing(self._run.input, call.inputs, "input")
         if fields and self._plan.mode == "replay":
             self._diverge(
                 Divergence(kind="changed", name=call.name, fields=fields),
@@ -184,8 +234,14 @@ class Replayer:
         if step.index not in self._plan.shared:
             return self._live(opened, call)
         opened.notes[self] = _Place(step=step.index)
+        opened.notes[CUT_SHORT] = self._was_cut_short()
         self.log.served.add(step.index)
         return replace(self._answer(step), served_from=step.span_id)
+
+    def _was_cut_short(self) -> bool:
+        error = self._run.outcome.error
+        cut = error is not None and error.type_name in _CUT_SHORT
+        return cut or self._run.status == "interrupted"
 
     def _answer(self, step: Step) -> Outcome:
         changes = self._plan.changes
@@ -194,7 +250,9 @@ class Replayer:
         if changes.answer is not None:
             return self._tools.render_answer(step, changes.answer)
         if changes.result is not UNCHANGED:
-            return Outcome(value=changes.result)  # type: ignore[arg-type]
+            value = cast("JsonValue", changes.result)
+            was_awaited = what_is_awaited(step.outcome.value) is not None
+            return Outcome(value=awaited(value) if was_awaited else value)
         return step.outcome
 
     def _checkpoint(
@@ -213,18 +271,18 @@ class Replayer:
             self.log.served.add(shared.index)
             self._compare_state(call, shared)
         state = (opened.call.inputs or {}).get("state")
-        if shared is not None and shared.outcome.value != _given(shared):
+        if shared is not None and shared.outcome.value != state_of(shared):
             state = shared.outcome.value  # changed by the fork that made this run
         change = self._plan.changes.state and not self.log.state_changed
         if change and self._past_fork(step):
-            self.log.state_changed = True
             state = changed_state(state, self._plan.changes.state)
+            self.log.state_changed = True
         elif shared is None:
             return None
         return Outcome(value=state, served_from=shared.span_id if shared else None)
 
     def _compare_state(self, call: Call, step: Step) -> None:
-        fields = differences(step.call.inputs, call.inputs)
+        fields = differing(step.call.inputs, call.inputs)
         if fields:
             self._diverge(
                 Divergence(
@@ -257,8 +315,8 @@ class Replayer:
                 kind="changed" if same_name else "unexpected",
                 name=call.name,
                 step=closest.index if closest else None,
-                parent=_names_above(opened),
-                fields=differences(closest.call.arguments, call.arguments)
+                parent=names_above(opened),
+                fields=differing(closest.call.arguments, call.arguments)
                 if closest is not None and same_name
                 else (),
             ),
@@ -278,20 +336,26 @@ class Replayer:
         opened: OpenCall,
         call: Call,
         *,
-        covered: bool = False,
+        inside: _Place = _ROOT,
     ) -> Outcome | Call | None:
         """Let a call through; stop before a write that nobody allowed.
 
-        HTTP calls inside a live tool are that tool's doing and covered by its effect.
+        HTTP requests inside a live tool are that tool's doing and covered by its
+        effect; a tool inside it has an effect of its own. What an allowed write does
+        is allowed.
         """
-        opened.notes[self] = _Place(live=True, covered=covered or call.kind == "tool")
+        covers = inside.covers
         if call.kind == "checkpoint":
             return self._checkpoint(opened, call, None)
-        names = frozenset(filter(None, (call.name, host_of(call))))
-        write = call.effect == "write" and call.kind != "model"
-        if write and not covered and not self._plan.may_write(names):
-            self.log.blocked.append(call.name)
-            self._stop()
+        if call.effect == "write" and call.kind != "model":
+            own = covers == "all" or (covers == "http" and call.kind == "http")
+            if not own and not self._plan.may_write(names_of(call)):
+                self.log.blocked.append(call.name)
+                self._stop()
+            covers = "all" if call.kind != "http" else covers
+        elif call.kind == "tool" and covers == "nothing":
+            covers = "http"
+        opened.notes[self] = _Place(live=True, covers=covers)
         if call.kind not in FRAME_KINDS:
             self.log.live.append(call.name)
         if call.kind == "model" and self._plan.changes.rewrites_requests:
@@ -300,9 +364,11 @@ class Replayer:
 
     def _compare_end(self, now: Outcome) -> None:
         then = self._run.outcome
-        fields = differences(then.value, now.value, "output")
+        fields = differing(then.value, now.value, "output")
+        fields += differing(listed(then.items), listed(now.items), "items")
         errors = [e.type_name if e else None for e in (then.error, now.error)]
-        fields += differences(errors[0], errors[1], "error")
+        if not same_class(errors[0] or "", errors[1] or ""):
+            fields += differences(errors[0], errors[1], "error")
         if fields:
             name = self._run.agent_name
             self._diverge(
@@ -317,12 +383,5 @@ class Replayer:
 
     def _stop(self) -> None:
         self.log.stopped = True
-        raise ReplayStopped
-
-
-def _given(step: Step) -> JsonValue:
-    return (step.call.inputs or {}).get("state")
-
-
-def _names_above(opened: OpenCall) -> tuple[str, ...]:
-    return tuple(reversed([above.call.name for above in opened.ancestors()]))
+        said = [*map(str, self.log.divergences[-1:]), *self.log.blocked[-1:]]
+        raise ReplayStopped(*said[-1:])

@@ -285,6 +285,22 @@ def test_a_class_with_code_in_its_making_is_not_run():
     assert RegisteredError.known == []
 
 
+class OfScriptError(Exception):
+    """Defined in a script that is run, or imported."""
+
+
+def test_a_script_is_one_module_run_or_imported(monkeypatch):
+    """Its exceptions are found either way; another module's of that name are not."""
+    name = OfScriptError.__qualname__
+    run = RecordedException(type_name=f"__main__:{name}", message="m", args=("m",))
+    imported = RecordedException(type_name=f"script:{name}", message="m", args=("m",))
+
+    assert type(rebuild_exception(run)) is OfScriptError
+    assert type(rebuild_exception(imported)) is RecordedError
+    monkeypatch.setattr(OfScriptError, "__module__", "__main__")
+    assert type(rebuild_exception(imported)) is OfScriptError
+
+
 # --- classes that are not there ----------------------------------------------------
 
 

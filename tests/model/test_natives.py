@@ -350,6 +350,18 @@ def test_a_subclass_of_the_annotated_class_comes_back():
     assert type(back[0]) is Model
 
 
+@pytest.mark.parametrize("module", ["__main__", "__mp_main__"])
+def test_a_script_is_one_module_run_or_imported(module):
+    """Its classes come back either way; those of other modules do not."""
+    value = stored(LEAF)
+    value["class"] = f"{module}:Leaf"
+    assert from_json(value, Leaf | Point) == LEAF
+
+    value["class"] = "other:Leaf"
+    with pytest.raises(ResultTypeError):
+        from_json(value, Leaf | Point)
+
+
 def test_what_a_model_computes_is_not_stored():
     """It would be refused when the model is made again."""
     assert "shout" not in stored(MODEL)["value"]

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from otel_agent_replay.errors import RecordedError, RecordedStreamEndedError
 from otel_agent_replay.instrument.http.settings import HttpSettings
-from otel_agent_replay.intercept import OpenCall
+from otel_agent_replay.intercept import CUT_SHORT, OpenCall
 from otel_agent_replay.model.call import Ended, Outcome, RecordedException
 from otel_agent_replay.model.exceptions import rebuild_exception, record_exception
 from otel_agent_replay.model.payload import Chunk, HttpResponse, header
@@ -213,9 +213,9 @@ def _was_cancelled(answer: Outcome) -> bool:
 async def until_cancelled(opened: OpenCall, answer: Outcome) -> None:
     """Wait for the end that the recorded caller met, if it was cancelled.
 
-    Returns at once where it was not, and outside asyncio.
+    Returns at once where it was not, where the whole run was, and outside asyncio.
     """
-    if not _was_cancelled(answer):
+    if not _was_cancelled(answer) or opened.notes.get(CUT_SHORT):
         return
     try:
         never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
