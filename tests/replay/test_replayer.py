@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 import otel_agent_replay
 from otel_agent_replay import (
@@ -247,6 +248,32 @@ async def test_a_run_that_was_cancelled_does_not_wait_for_ever(world):
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(again(), 20)
+
+
+@pytest_asyncio.fixture
+async def replaying(world):
+    """A session that is open around a test, as users write it."""
+
+    @agent
+    async def run() -> str:
+        return await starts("a")
+
+    await run()
+    with replay(newest()) as opened:
+        yield run
+    assert opened.report.ok
+
+
+async def test_a_session_of_an_async_fixture(replaying):
+    """It may be entered in another task and context than it is used in."""
+    assert await replaying() == "a"
+
+
+async def test_and_after_it(world):
+    """Nothing of it is left."""
+    look_up = tools_of(world)
+
+    assert look_up("live") == 0
 
 
 # --- differences -------------------------------------------------------------------------
