@@ -152,6 +152,7 @@ STEP_ATTEMPT: Final = "agent_replay.step.attempt"
 STEP_COST: Final = "agent_replay.step.cost_usd"
 STEP_SERVED_FROM: Final = "agent_replay.step.served_from"
 STEP_DROPPED: Final = "agent_replay.step.dropped"
+STEP_OPEN: Final = "agent_replay.step.open"  # on what had begun when the process ended
 STEP_STATE_NAME: Final = "agent_replay.state.name"
 STEP_STATE: Final = "agent_replay.state.value"
 
@@ -174,4 +175,5 @@ CALL_ENDED: Final = "agent_replay.call.ended"
 GENAI_PREFIX: Final = "gen_ai."
 RUN_PREFIX: Final = "agent_replay.run."
 CONTENT_PREFIX: Final = "agent_replay.content."  # + key: its value is a reference
+SPAN_BYTES: Final = "agent_replay.span.bytes"  # in rows only: size with payloads inline
 DROPPED_PAYLOAD_MISSING: Final = "payload_missing"  # a value of STEP_DROPPED

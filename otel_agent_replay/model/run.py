@@ -18,9 +18,11 @@ __all__ = [
     "ParentRun",
     "PolicyId",
     "Recording",
+    "Retention",
     "Run",
     "RunClass",
     "RunFilter",
+    "RunMark",
     "RunSource",
     "RunStatus",
     "RunSummary",
@@ -28,6 +30,9 @@ __all__ = [
 
 RunStatus: TypeAlias = Literal["success", "failed", "interrupted"]
 RunClass: TypeAlias = Literal["success", "failed", "flagged", "test"]
+RunMark: TypeAlias = Literal["flagged", "golden"]
+"""What a person says of a stored run: `flagged` is its run class from then on;
+a `golden` one is never pruned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +180,19 @@ class RunSummary:
     output_tokens: int = 0
     cost_usd: float | None = None
     dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How many days after their start runs are kept, by run class.
+
+    A run that was cut short is kept as a failed one.
+    """
+
+    success: int = 7
+    failed: int = 30
+    flagged: int = 90
+    test: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-__all__ = ["Attributes", "EventRecord", "LinkRecord", "SpanRecord", "StatusCode"]
+__all__ = [
+    "Attributes",
+    "EventRecord",
+    "LinkRecord",
+    "SpanRecord",
+    "StatusCode",
+    "storable",
+]
 
 Attributes: TypeAlias = Mapping[str, str]
 """Attribute values as the Collector writes them: strings as they are, booleans
@@ -59,3 +66,14 @@ class SpanRecord:
     status_message: str = ""
     events: tuple[EventRecord, ...] = ()
     links: tuple[LinkRecord, ...] = ()
+
+
+def storable(value: str) -> str:
+    """Return the text with what UTF-8 cannot hold replaced."""
+    if value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value

@@ -13,10 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
-from otel_agent_replay.model.run import RunFilter, RunSummary
+from otel_agent_replay.model.content import PackedBatch
+from otel_agent_replay.model.run import Retention, RunFilter, RunMark, RunSummary
 from otel_agent_replay.model.span import SpanRecord
 
-__all__ = ["ALL_RUNS", "SpanWriter", "Store", "StoreCheck"]
+__all__ = [
+    "ALL_RUNS",
+    "Pruned",
+    "SpanWriter",
+    "Store",
+    "StoreCheck",
+    "StoreStats",
+    "TableStats",
+]
 
 ALL_RUNS: Final = RunFilter()
 """The newest runs, whatever they are."""
@@ -49,6 +58,55 @@ class StoreCheck:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableStats:
+    """The size of a table: rows, bytes before and after the engine compressed them.
+
+    Where the engine cannot tell the two apart, they are equal.
+    """
+
+    name: str
+    rows: int
+    raw_bytes: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    """What a store costs.
+
+    Attributes:
+        url, kind: As in `StoreCheck`.
+        runs, spans: How many there are.
+        tables: Each table, the largest first.
+        recorded_bytes: What was recorded: all spans with their payloads inline.
+        content_bytes: What is left of the payloads once repeats are gone.
+        stored_bytes: What it takes on disk, indexes and logs included.
+        oldest_ns, newest_ns: Start of the oldest and newest run; None without runs.
+        dropped: What the runs say they lost, by reason.
+    """
+
+    url: str
+    kind: str
+    runs: int
+    spans: int
+    tables: tuple[TableStats, ...]
+    recorded_bytes: int
+    content_bytes: int
+    stored_bytes: int
+    oldest_ns: int | None
+    newest_ns: int | None
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What pruning deleted, or would delete: runs by run class, and their spans."""
+
+    runs: dict[str, int]
+    spans: int
+
+
 @runtime_checkable
 class SpanWriter(Protocol):
     """Takes finished spans."""
@@ -65,6 +123,19 @@ class SpanWriter(Protocol):
         Raises:
             StoreUnavailableError: Nothing, or only a part, may have been stored;
                 writing the same spans again is safe.
+            StoreAccessError: The store refuses this user.
+        """
+
+    def write_packed(self, batch: PackedBatch) -> None:
+        """Store a batch of packed spans, contents before the spans that name them.
+
+        As `write`, but a content that a span names and does not bring along was
+        written before. A batch that comes again under its token, after whatever
+        became of it, changes nothing in any table or sum.
+
+        Raises:
+            StoreUnavailableError: Nothing, or only a part, may have been stored;
+                writing the same batch again is safe.
             StoreAccessError: The store refuses this user.
         """
 
@@ -115,6 +186,28 @@ class Store(SpanWriter, Protocol):
         Raises:
             RunNotFoundError: No such run.
         """
+
+    def mark(self, run_id: str, mark: RunMark, *, on: bool) -> None:
+        """Put a mark on a stored run, or take it off; doing it again changes nothing.
+
+        A run that loses `flagged` has its own class again. Marks outlive restarts,
+        and spans that come later.
+
+        Raises:
+            RunNotFoundError: No such run.
+        """
+
+    def prune(self, keep: Retention, *, now_ns: int, dry_run: bool = False) -> Pruned:
+        """Delete every run that is past its days, as `erase` does; count them.
+
+        Runs marked `golden` stay. With `dry_run` nothing is deleted.
+        """
+
+    def purge(self) -> None:
+        """Rewrite the files, so that nothing deleted is left in them; may take long."""
+
+    def stats(self) -> StoreStats:
+        """Return what the store costs."""
 
     def setting(self, name: str) -> str | None:
         """Return a setting of this store, None if it was never set."""

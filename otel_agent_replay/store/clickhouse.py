@@ -7,6 +7,7 @@ in `agent_replay_contents`. Rows that were sent twice are told apart on reading.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,6 +16,14 @@ from otel_agent_replay.errors import (
     AmbiguousRunError,
     RunNotFoundError,
     StoreUnavailableError,
+)
+from otel_agent_replay.model.content import (
+    PackedBatch,
+    PackedSpan,
+    Packer,
+    scope_of,
+    trace_scope,
+    unpack,
 )
 from otel_agent_replay.model.run import RunFilter, RunSummary
 from otel_agent_replay.model.span import SpanRecord
@@ -26,13 +35,6 @@ from otel_agent_replay.store.clickhouse_sql import (
     run_id_of,
     runs_query,
     spans_query,
-)
-from otel_agent_replay.store.content import (
-    PackedSpan,
-    Packer,
-    scope_of,
-    trace_scope,
-    unpack,
 )
 from otel_agent_replay.store.migrate import migrations, pending
 from otel_agent_replay.store.rows import Row, from_row, to_row
@@ -72,19 +74,23 @@ class ClickHouseStore(Store):
         return self._address.shown
 
     def write(self, spans: Sequence[SpanRecord]) -> None:
+        packed = tuple(map(self._packer.pack, spans))
+        self.write_packed(PackedBatch(token=secrets.token_hex(16), spans=packed))
+
+    def write_packed(self, batch: PackedBatch) -> None:
         packed = {
             (each.span.trace_id, each.span.span_id): each
-            for each in map(self._packer.pack, reversed(spans))
+            for each in reversed(batch.spans)
         }
         if not packed:
             return
         if _CONTENTS not in self._tables:
             self._prepare(create=True)
         # Contents first: a span that readers see always has its payload.
-        self._write_contents([*packed.values()])
+        self._write_contents([*packed.values()], batch.token)
         rows = [to_row(each.span) for each in packed.values()]
         columns = [list(column) for column in zip(*rows, strict=True)]
-        self._server.insert(_SPANS, SPAN_COLUMNS, columns)
+        self._server.insert(_SPANS, SPAN_COLUMNS, columns, token=batch.token)
 
     def runs(self, where: RunFilter = ALL_RUNS) -> list[RunSummary]:
         query, parameters = runs_query(
@@ -226,7 +232,7 @@ class ClickHouseStore(Store):
             query = f"SELECT max(Version) FROM {_MIGRATIONS}"  # noqa: S608
             self._schema = self._server.rows(query)[0][0]
 
-    def _write_contents(self, spans: Sequence[PackedSpan]) -> None:
+    def _write_contents(self, spans: Sequence[PackedSpan], token: str) -> None:
         new = {
             (each.scope, key): (text, key in each.recipes)
             for each in spans
@@ -241,7 +247,7 @@ class ClickHouseStore(Store):
             [text for text, _ in new.values()],
             [recipe for _, recipe in new.values()],
         ]
-        self._server.insert(_CONTENTS, CONTENT_COLUMNS, columns)
+        self._server.insert(_CONTENTS, CONTENT_COLUMNS, columns, token=token)
         if len(self._sent) > _MOST_KNOWN:
             self._sent = set()
         self._sent.update(new)

@@ -16,9 +16,10 @@ from otel_agent_replay.model.span import (
     LinkRecord,
     SpanRecord,
     StatusCode,
+    storable,
 )
 
-__all__ = ["COLUMNS", "Row", "from_row", "storable", "to_row"]
+__all__ = ["COLUMNS", "Row", "from_row", "to_row"]
 
 COLUMNS: Final = (
     "Timestamp",
@@ -160,14 +161,3 @@ def from_row(row: Row) -> SpanRecord:
 
 def _texts(attributes: Attributes) -> dict[str, str]:
     return {storable(key): storable(value) for key, value in attributes.items()}
-
-
-def storable(value: str) -> str:
-    """Return the text with what UTF-8 cannot hold replaced."""
-    if value.isascii():
-        return value
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return value

@@ -11,17 +11,18 @@ from typing import Any, Final, TypeVar, cast
 
 from otel_agent_replay import semconv
 from otel_agent_replay.errors import AmbiguousRunError, RunNotFoundError
-from otel_agent_replay.model.payload import dump_json, parse_json
-from otel_agent_replay.model.run import RunFilter, RunSummary
-from otel_agent_replay.model.span import SpanRecord
-from otel_agent_replay.store.base import ALL_RUNS, Store, StoreCheck
-from otel_agent_replay.store.content import (
+from otel_agent_replay.model.content import (
+    PackedBatch,
     PackedSpan,
     Packer,
     scope_of,
     trace_scope,
     unpack,
 )
+from otel_agent_replay.model.payload import dump_json, parse_json
+from otel_agent_replay.model.run import RunFilter, RunSummary
+from otel_agent_replay.model.span import SpanRecord
+from otel_agent_replay.store.base import ALL_RUNS, Store, StoreCheck
 from otel_agent_replay.store.rows import COLUMNS, Row, from_row, to_row
 from otel_agent_replay.store.sqlite_file import SqliteFile
 from otel_agent_replay.store.sqlite_runs import (
@@ -60,9 +61,13 @@ class SqliteStore(Store):
         return self._file.url
 
     def write(self, spans: Sequence[SpanRecord]) -> None:
+        packed = tuple(map(self._packer.pack, spans))
+        self.write_packed(PackedBatch(token="", spans=packed))
+
+    def write_packed(self, batch: PackedBatch) -> None:
         packed = {
             (each.span.trace_id, each.span.span_id): each
-            for each in map(self._packer.pack, reversed(spans))
+            for each in reversed(batch.spans)
         }
         if not packed:
             return

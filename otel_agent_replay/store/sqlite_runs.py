@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final, cast
 
+from otel_agent_replay.model.content import inline_texts, literals
 from otel_agent_replay.model.payload import dump_json, parse_json
 from otel_agent_replay.model.run import RunFilter, RunSummary
 from otel_agent_replay.model.span import SpanRecord
-from otel_agent_replay.store.content import inline_texts, literals
 from otel_agent_replay.store.summary import (
     Head,
     RunPart,

@@ -26,13 +26,13 @@ from typing import Final
 
 from otel_agent_replay import semconv
 from otel_agent_replay.model.payload import dump_json, parse_json
-from otel_agent_replay.model.span import Attributes, SpanRecord
+from otel_agent_replay.model.span import Attributes, SpanRecord, storable
 from otel_agent_replay.model.split import SMALL, split
-from otel_agent_replay.store.rows import storable
 
 __all__ = [
     "INLINE",
     "Contents",
+    "PackedBatch",
     "PackedSpan",
     "Packer",
     "content_key",
@@ -63,6 +63,7 @@ _MEMO_LONGEST: Final = 64 << 10
 # What run lists are made of stays where SQL can read it.
 _LISTED: Final = frozenset(
     {
+        semconv.SPAN_BYTES,
         semconv.AGENT_NAME,
         semconv.AGENT_VERSION,
         semconv.CONVERSATION_ID,
@@ -75,13 +76,31 @@ _LISTED: Final = frozenset(
 class PackedSpan:
     """A span whose big values are recipes, and the contents these name.
 
-    `recipes` are the keys of those contents that are recipes themselves.
+    Attributes:
+        span: The span; `unpack` makes the first one of it again.
+        scope: The scope of its contents.
+        contents: Contents by key: all that it names, or those of them that none of
+            its packer's earlier spans has brought along.
+        recipes: The keys of those contents that are recipes themselves.
     """
 
     span: SpanRecord
     scope: str
     contents: Mapping[bytes, str]
     recipes: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedBatch:
+    """Packed spans that are written together, once.
+
+    Attributes:
+        token: Names the batch, whoever sends it and however often.
+        spans: Its spans, in the order they ended in.
+    """
+
+    token: str
+    spans: tuple[PackedSpan, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

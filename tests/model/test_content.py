@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_agent_replay import semconv
-from otel_agent_replay.model.span import EventRecord
-from otel_agent_replay.store.content import (
+from otel_agent_replay.model.content import (
     INLINE,
     Packer,
     content_key,
     scope_of,
     unpack,
 )
+from otel_agent_replay.model.span import EventRecord
 from otel_agent_replay.testing.store_samples import (
     chat_span,
     growing_run,
