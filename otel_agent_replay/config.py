@@ -56,7 +56,15 @@ class Settings:
         prompt_name, prompt_version: The prompt in use.
         tags: Words to find runs by.
         run_class: `test` marks runs as tests; empty lets the outcome decide.
-        queue_bytes: What may wait in memory for the store, in bytes.
+        queue_bytes: What may wait in memory to be redacted, in bytes.
+        when_full: What happens when that is full: `drop_newest` drops the newest
+            payloads, then steps; `block` first lets the agent wait for room, at most
+            `block_ms` milliseconds a call. Both count what they drop.
+        spool: Folder for what waits for the store, or `off`; by default beside the
+            SQLite file, or `.agent-replay/spool` for a server.
+        spool_bytes: What may wait there, in bytes; beyond, the newest is dropped.
+        batch_rows, batch_ms: How many spans are stored at once, and how long a span
+            waits for others, in milliseconds.
     """
 
     store: str = "sqlite:///.agent-replay/runs.db"
@@ -79,11 +87,18 @@ class Settings:
     tags: tuple[str, ...] = ()
     run_class: Literal["", "test", "flagged"] = ""
     queue_bytes: int = 256 * 1024 * 1024
+    when_full: Literal["drop_newest", "block"] = "drop_newest"
+    block_ms: int = 1000
+    spool: str | None = None
+    spool_bytes: int = 1024 * 1024 * 1024
+    batch_rows: int = 5000
+    batch_ms: int = 1000
 
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "redact": ("default", "off"),
     "run_class": ("", "test", "flagged"),
+    "when_full": ("drop_newest", "block"),
 }
 _FIELDS: Final = {field.name: field for field in dataclasses.fields(Settings)}
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,16 +19,18 @@ from otel_agent_replay import intercept
 from otel_agent_replay._setup.codecs import Codecs, decoded
 from otel_agent_replay._setup.program import environment, program_name
 from otel_agent_replay._setup.redaction import key_of_store, policy_of, redactor_for
+from otel_agent_replay._setup.spools import keep_key, kept_key, limits_of, spool_of
 from otel_agent_replay._version import __version__
 from otel_agent_replay.capture.encode import Finisher
 from otel_agent_replay.capture.guard import kept_away
 from otel_agent_replay.capture.losses import Losses
-from otel_agent_replay.capture.pipeline import Outlet, Pipeline
+from otel_agent_replay.capture.pipeline import Outlet, Pipeline, Queue
 from otel_agent_replay.capture.processor import AgentReplaySpanProcessor
 from otel_agent_replay.capture.recorder import Recorder
 from otel_agent_replay.capture.runs import RunDefaults, RunOrigin
 from otel_agent_replay.capture.tap import tap
 from otel_agent_replay.config import Settings
+from otel_agent_replay.errors import StoreUnavailableError
 from otel_agent_replay.instrument import http, named, threads
 from otel_agent_replay.instrument.http.exchange import endpoint
 from otel_agent_replay.instrument.http.settings import HttpSettings
@@ -39,6 +42,7 @@ from otel_agent_replay.store import open_store
 __all__ = ["Parts", "instrument", "make_parts", "make_pipeline"]
 
 SCOPE: Final = "otel_agent_replay"
+_SERVER: Final = "clickhouse://"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,10 @@ def make_pipeline(
         _outlet(settings, store_url or settings.store, redactor),
         exporters=_exporters(settings),
         losses=losses,
-        queue_bytes=settings.queue_bytes,
+        queue=Queue(
+            bytes=settings.queue_bytes,
+            wait=settings.block_ms / 1000 if settings.when_full == "block" else 0.0,
+        ),
     )
 
 
@@ -123,18 +130,48 @@ def _outlet(
     settings: Settings,
     store_url: str,
     redactor: Redactor | None,
-) -> Callable[[], Outlet]:
-    """Return what opens the store; called by the worker, never by the agent."""
+) -> Outlet:
+    """Return what redacts and what stores; both are opened by threads of ours."""
     codecs = Codecs(settings.model_apis)
+    spool = spool_of(settings, store_url)
 
-    def connect() -> Outlet:
-        store = open_store(store_url)
+    def finisher() -> Finisher:
         off = settings.redact == "off" or settings.redaction_key is not None
-        used = redactor or redactor_for(settings, b"" if off else key_of_store(store))
-        finisher = Finisher(redactor=used, describe=codecs.describe, decode=decoded)
-        return Outlet(finisher=finisher, writer=store)
+        key = b"" if off or redactor else _key(store_url, spool)
+        return Finisher(
+            redactor=redactor or redactor_for(settings, key),
+            describe=codecs.describe,
+            decode=decoded,
+        )
 
-    return connect
+    return Outlet(
+        finisher=finisher,
+        writer=lambda: open_store(store_url),
+        spool=spool,
+        limits=limits_of(settings),
+    )
+
+
+def _key(store_url: str, spool: Path | None) -> bytes:
+    """Return the key of the store's pseudonyms; while it is away, as last seen.
+
+    Raises:
+        StoreError: The store is away, and was never seen here.
+    """
+    try:
+        store = open_store(store_url)
+        try:
+            key = key_of_store(store)
+        finally:
+            store.close()
+    except StoreUnavailableError:
+        known = kept_key(spool)
+        if known is None:
+            raise
+        return known
+    if store_url.startswith(_SERVER):
+        keep_key(spool, key)
+    return key
 
 
 def _exporters(settings: Settings) -> Sequence[Callable[[], SpanExporter]]:
@@ -197,7 +234,7 @@ def _own_urls(settings: Settings) -> list[str]:
 
 def _http_url(store: str) -> str:
     """Return the HTTP address of a ClickHouse store; empty for other stores."""
-    if not store.startswith("clickhouse://"):
+    if not store.startswith(_SERVER):
         return ""
     split = urlsplit(store)
     port = split.port or (8443 if "secure=true" in split.query.lower() else 8123)

@@ -17,6 +17,7 @@ from opentelemetry.trace import StatusCode as OtelStatusCode
 from opentelemetry.util.types import Attributes as OtelAttributes
 
 from otel_agent_replay import semconv
+from otel_agent_replay.capture.brought import Brought
 from otel_agent_replay.capture.finished import FinishedSpan, Payload
 from otel_agent_replay.capture.genai import (
     Description,
@@ -25,7 +26,9 @@ from otel_agent_replay.capture.genai import (
     inference_attributes,
 )
 from otel_agent_replay.capture.guard import LOGGER, place_of
+from otel_agent_replay.capture.record import to_record
 from otel_agent_replay.model.call import Call, Outcome
+from otel_agent_replay.model.content import PackedSpan, Packer
 from otel_agent_replay.model.encoding import call_events
 from otel_agent_replay.model.payload import HttpResponse, dump_json
 from otel_agent_replay.redact import RedactionError, Redactor
@@ -51,6 +54,21 @@ class Finisher:
     decode: Callable[[HttpResponse], HttpResponse]
     _resources: dict[int, tuple[Resource, Resource]] = field(default_factory=dict)
     """By identity, each with its redacted copy: a process has one or two."""
+    _packer: Packer = field(default_factory=Packer)
+    _brought: Brought = field(default_factory=Brought)
+
+    def pack(self, finished: FinishedSpan, told: Mapping[str, Plain]) -> PackedSpan:
+        """Return what `finish` returns as the store takes it.
+
+        Contents that an earlier span of the scope has brought along are left out,
+        until `forget`.
+        """
+        packed = self._packer.pack(to_record(self.finish(finished, told)))
+        return self._brought.without_known(packed)
+
+    def forget(self, scope: str | None = None) -> None:
+        """Bring the contents of a scope, or of all, along again."""
+        self._brought.forget(scope)
 
     def finish(
         self,

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.trace import SpanKind, StatusCode, format_trace_id
 
 from otel_agent_replay import semconv
+from otel_agent_replay.capture.begun import Begun
 from otel_agent_replay.capture.finished import FinishedSpan
 from otel_agent_replay.capture.genai import Plain
 from otel_agent_replay.capture.processor import AgentReplaySpanProcessor
@@ -135,6 +136,7 @@ class OpenRuns:
             run.root_id = root.context.span_id
             self._by_root[root] = run
             self._processor.at_end_of(root, self._end_of_foreign(run))
+            self._note(root, run, {})
         return run
 
     def _end_of_foreign(self, run: RunState) -> Callable[[ReadableSpan], FinishedSpan]:
@@ -151,8 +153,11 @@ class OpenRuns:
         origin = self.origin
         if not origin.inherited:
             self._root = self.begin(self._defaults.agent_name)
-            self._root.run.described.update(self._described)
-            return self._root.run
+            run = self._root.run
+            run.described.update(self._described)
+            if self._root.span is not None:
+                self._note(self._root.span, run, self._root.extra)
+            return run
         run = RunState(origin.run_id or "", agent_name=self._defaults.agent_name)
         if origin.parent_span is not None:
             run.span = trace.NonRecordingSpan(origin.parent_span)
@@ -165,7 +170,24 @@ class OpenRuns:
             root, self._root, self.of_process = self._root, None, None
             return root
 
+    def _note(self, span: Span, run: RunState, extra: Mapping[str, Plain]) -> None:
+        """Have the beginning of a run in the journal."""
+        marks, extra = self.cut_short(run, self.marks(run, "agent"), extra)
+        self._processor.began(Begun(span=span, marks=marks, extra=extra))
+
     # --- ending ------------------------------------------------------------------
+
+    def cut_short(
+        self, run: RunState, marks: Mapping[str, Plain], extra: Mapping[str, Plain]
+    ) -> tuple[dict[str, Plain], dict[str, Plain]]:
+        """Return marks and attributes of a run whose process is killed inside it."""
+        status = {
+            semconv.RUN_STATUS: "interrupted",
+            semconv.RUN_CLASS: self._defaults.run_class or "failed",
+            **_origin_marks(self.origin),
+        }
+        told = {**extra, **self._defaults.attributes(), **run.described}
+        return {**marks, **status}, {**told, semconv.AGENT_NAME: run.agent_name}
 
     def ending(
         self,

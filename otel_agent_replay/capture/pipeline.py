@@ -1,23 +1,24 @@
-"""Finished spans on their way: a bounded queue, a worker, the store, OTLP.
+"""Finished spans on their way: a bounded queue, a worker, the spool, the store, OTLP.
 
-The agent's thread only puts references into the queue; the worker redacts,
-encodes and writes. The queue is bounded by bytes. When it is full, the newest
-spans come without their payload; when that is too much, they are dropped, and
-counted against their run.
+The agent's thread only puts references into the queue. The worker redacts, packs and
+writes to the spool; another thread takes that to the store. The queue is bounded by
+bytes. When it is full, the newest spans come without their payload; when that is too
+much, they are dropped, and counted against their run.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from pathlib import Path
+from typing import Final, TypeAlias
 
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_agent_replay import semconv
+from otel_agent_replay.capture.begun import BEGUN_BYTES, Begun
 from otel_agent_replay.capture.encode import Finisher
 from otel_agent_replay.capture.finished import SPAN_BYTES, FinishedSpan
 from otel_agent_replay.capture.forks import in_forked_child
@@ -25,91 +26,103 @@ from otel_agent_replay.capture.forward import Forwarder
 from otel_agent_replay.capture.guard import LOGGER, place_of
 from otel_agent_replay.capture.losses import Losses
 from otel_agent_replay.capture.record import to_record
+from otel_agent_replay.capture.spool.backlog import Backlog, Limits
+from otel_agent_replay.capture.spool.drain import Drain, PackedWriter
+from otel_agent_replay.capture.spool.journal import Journal, Key
+from otel_agent_replay.capture.spool.recovery import cut_off
 from otel_agent_replay.capture.worker import Worker
 from otel_agent_replay.errors import StoreError
-from otel_agent_replay.model.span import SpanRecord
+from otel_agent_replay.model.content import PackedSpan, Packer
 from otel_agent_replay.redact import RedactionError
 
-__all__ = ["Outlet", "Pipeline", "SpanWriter"]
+__all__ = ["Outlet", "Pipeline", "Queue"]
 
 _PAUSES: Final = (0.05, 0.2, 0.8, 2.0, 5.0)
 """Before trying again; the last one is repeated."""
-_LAST_PAUSES: Final = (0.05, 0.2, 0.8)
-"""The same once the process ends."""
 _SPARE: Final = 4 * 1024 * 1024
 """Room over the limit, for spans without their payloads."""
 _ENDS_OF_RUNS: Final = 1 << 40
 """Room for the few spans that say that a run has ended, and what it lost."""
 
-
-class SpanWriter(Protocol):
-    """What the pipeline writes to; a store is one."""
-
-    def write(self, spans: Sequence[SpanRecord]) -> None:
-        """Store spans; writing the same span again changes nothing."""
-
-    def close(self) -> None:
-        """Release connections."""
+_Item: TypeAlias = FinishedSpan | Begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlet:
-    """Where spans go: what redacts and completes them, and what keeps them."""
+    """Where spans go.
 
-    finisher: Finisher
-    writer: SpanWriter
+    Attributes:
+        finisher: Makes what redacts and packs them. It may raise a `StoreError`, and
+            is then asked again: the key of the pseudonyms may be in the store.
+        writer: Opens the store.
+        spool: The folder for what waits; None keeps it in memory.
+        limits: How much may wait there.
+    """
+
+    finisher: Callable[[], Finisher]
+    writer: Callable[[], PackedWriter]
+    spool: Path | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
-class _Ready(NamedTuple):
-    """A span as it may leave the process, and our stored copy of it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """What may wait in memory for the worker.
 
-    run_id: str
-    span: ReadableSpan
-    record: SpanRecord
+    Attributes:
+        bytes: How much.
+        wait: How many seconds the agent waits for room, before something is dropped.
+    """
+
+    bytes: int
+    wait: float = 0.0
 
 
 class Pipeline:
-    """Takes finished spans from any thread; never blocks and never raises there.
+    """Takes finished spans from any thread; never raises there.
 
-    While the store cannot be written it tries again and again, and the queue fills;
-    once the process ends it gives up soon, and counts and logs what is lost.
+    While the store cannot be written, spans wait in the spool; what is left there when
+    the process ends is stored by the next one.
     """
 
     def __init__(
         self,
-        connect: Callable[[], Outlet],
+        outlet: Outlet,
         *,
         exporters: Sequence[Callable[[], SpanExporter]] = (),
         losses: Losses,
-        queue_bytes: int,
+        queue: Queue,
     ) -> None:
-        self._connect = connect
+        self._outlet = outlet
+        self._queue = queue
         self.losses = losses
-        self._outlet: Outlet | None = None
-        self._inherited: list[Outlet | None] = []
-        """Connections of parent processes: never used here, and never closed here."""
+        self._backlog = Backlog(outlet.spool, outlet.limits)
+        self._drain = Drain(
+            self._backlog, outlet.writer, lost=self._lose_spans, dead=outlet.spool
+        )
         self._forget()
-        self._worker = Worker(
+        self._worker: Worker[_Item] = Worker(
             "agent-replay-writer",
             self._deliver,
-            limit=queue_bytes,
-            ended=self._disconnect,
+            limit=queue.bytes,
+            ended=self._end,
         )
-        self._forwarders = [Forwarder(make, limit=queue_bytes) for make in exporters]
+        self._forwarders = [Forwarder(make, limit=queue.bytes) for make in exporters]
         in_forked_child(self._forget)
 
     def _forget(self) -> None:
-        self._inherited.append(self._outlet)
-        self._outlet = None
-        self._dead = False
-        self._troubled = False
-        self._lost = 0
+        self._finisher: Finisher | None = None
+        self._journal = Journal()
+        self._backlog.carry(self._journal.opened)
+        self._packer = Packer()
+        self._used = self._told = self._troubled = False
+        self._unready = 0
 
     def put(self, finished: FinishedSpan) -> None:
         """Take a span, without its payload or not at all if the queue is full."""
         put = self._worker.put
         spare = _ENDS_OF_RUNS if finished.tells_losses else 0
-        if put(finished, finished.size, spare=spare):
+        if put(finished, finished.size, spare=spare, wait=self._queue.wait):
             return
         if finished.payload is not None:
             alone = finished.without_payload("queue")
@@ -117,107 +130,99 @@ class Pipeline:
                 return
         self.losses.count(finished.run_id, "queue")
 
+    def begin(self, begun: Begun) -> None:
+        """Take a span that has begun; it is told of only if it has not ended by then."""
+        self._worker.put(begun, BEGUN_BYTES)
+
     def flush(self, timeout: float = 30.0) -> bool:
-        """Wait until all spans taken so far are written; False if time ran out."""
-        return self._each(timeout, Worker.flush, Forwarder.flush)
+        """Wait until all spans taken so far are stored; False if time ran out."""
+        end = time.monotonic() + timeout
+        done = self._worker.flush(timeout)
+        done &= self._drain.flush(max(0.0, end - time.monotonic()))
+        for each in self._forwarders:
+            done &= each.flush(max(0.0, end - time.monotonic()))
+        return done
 
     def shutdown(self, timeout: float = 30.0) -> bool:
         """Write what is queued, then stop; safe to repeat.
 
+        Runs and steps that are still open are stored as cut off.
+
         Returns:
             False if time ran out or the store did not take everything.
         """
-        return self._each(timeout, Worker.shutdown, Forwarder.shutdown)
-
-    def _each(
-        self,
-        timeout: float,
-        worker: Callable[[Worker[FinishedSpan], float], bool],
-        forwarder: Callable[[Forwarder, float], bool],
-    ) -> bool:
         end = time.monotonic() + timeout
-        done = worker(self._worker, timeout)
+        done = self._worker.shutdown(timeout)
+        if self._used:
+            done &= self._drain.shutdown(max(0.0, end - time.monotonic()))
+            self._tell_what_is_left()
         for each in self._forwarders:
-            done &= forwarder(each, max(0.0, end - time.monotonic()))
-        return done and not self._dead
+            done &= each.shutdown(max(0.0, end - time.monotonic()))
+        return done and not self._unready
+
+    def _tell_what_is_left(self) -> None:
+        left = self._backlog.left()
+        if self._told or not left:
+            return
+        self._told = True
+        gone = self._backlog.spans_in_memory()
+        self._lose_spans(gone, "store")
+        if gone:
+            LOGGER.warning("%d spans are lost: no store took them", len(gone))
+        if left > len(gone):
+            LOGGER.warning(
+                "%d spans wait in %s: the store did not take them. The next start, or "
+                "`agent-replay recover`, stores them.",
+                left - len(gone),
+                self._outlet.spool,
+            )
 
     # --- on the worker's thread --------------------------------------------------
 
-    def _deliver(self, batch: Sequence[FinishedSpan]) -> None:
-        """Redact, encode, send on and write a batch."""
-        outlet = self._connected()
-        if outlet is None:
-            self._lose([each.run_id for each in batch], "store")
+    def _deliver(self, batch: Sequence[_Item]) -> None:
+        """Redact, pack, send on and spool a batch."""
+        finisher = self._ready()
+        if finisher is None:
+            lost = [each for each in batch if isinstance(each, FinishedSpan)]
+            self._unready += len(lost)
+            for each in lost:
+                self.losses.count(each.run_id, "store")
             return
-        finisher, writer = outlet.finisher, outlet.writer
-        ready = [r for each in batch if (r := self._finished(finisher, each))]
-        for forwarder in self._forwarders:
-            forwarder.put([each.span for each in ready])
-        if ready:
-            self._write(writer, ready)
+        begun = {each.key: each for each in batch if isinstance(each, Begun)}
+        ready: list[PackedSpan] = []
+        ends: list[PackedSpan] = []
+        for each in batch:
+            if isinstance(each, Begun):
+                continue
+            packed = self._packed(finisher, each)
+            key = _key(each)
+            begun.pop(key, None)
+            self._journal.ended(key)
+            if packed is not None:
+                (ends if each.tells_losses else ready).append(packed)
+        self._spool(finisher, ready, self._opened(finisher, begun.values()))
+        if ends:
+            self._spool(finisher, ends, (), spare=True)
+        self._used = True
+        self._drain.start()
 
-    def _connected(self) -> Outlet | None:
-        def connect() -> None:
-            self._outlet = self._connect()
-
+    def _ready(self) -> Finisher | None:
+        """Return what redacts, as soon as it can be had; None if the process ends."""
         try:
-            if self._outlet is None:
-                self._insist(connect)
+            for pause in () if self._finisher else self._pauses():
+                try:
+                    self._finisher = self._outlet.finisher()
+                    break
+                except StoreError as error:
+                    if not self._troubled:
+                        self._troubled = True
+                        LOGGER.warning(
+                            "The store cannot be opened, trying again: %s", error
+                        )
+                    self._worker.at_work.rest(pause)
         except Exception as error:  # noqa: BLE001 - the agent must go on
             LOGGER.error("The store cannot be opened (%s)", place_of(error))
-        return self._outlet
-
-    def _disconnect(self) -> None:
-        if self._dead:
-            LOGGER.warning("%d spans are lost: no store took them", self._lost)
-        if self._outlet is not None:
-            self._outlet.writer.close()
-            self._outlet = None
-
-    def _finished(self, finisher: Finisher, each: FinishedSpan) -> _Ready | None:
-        lost = self.losses.take(each.run_id) if each.tells_losses else {}
-        told = {semconv.RUN_DROPPED + reason: count for reason, count in lost.items()}
-        try:
-            span = finisher.finish(each, told)
-            return _Ready(each.run_id, span, to_record(span))
-        except RedactionError:
-            reason = "redaction"
-        except Exception as error:  # noqa: BLE001 - the other spans must go on
-            reason = "encoding"
-            LOGGER.error("A span is dropped (%s)", place_of(error))
-        self._lose([each.run_id], reason)
-        return None
-
-    def _write(self, writer: SpanWriter, ready: Sequence[_Ready]) -> None:
-        records = [each.record for each in ready]
-        try:
-            if not self._insist(lambda: writer.write(records)):
-                self._lose([each.run_id for each in ready], "store")
-        except Exception as error:  # noqa: BLE001 - a span that no store can take
-            if len(ready) > 1:
-                for each in ready:
-                    self._write(writer, [each])
-                return
-            LOGGER.error("A span cannot be stored (%s)", place_of(error))
-            self._lose([ready[0].run_id], "store")
-
-    def _insist(self, attempt: Callable[[], None]) -> bool:
-        """Try until it works; return False if the process ends before that.
-
-        Raises:
-            Exception: What is not the store's state, but what it was given.
-        """
-        for pause in self._pauses():
-            try:
-                attempt()
-            except StoreError as error:
-                self._note_trouble(error)
-                self._worker.at_work.rest(pause)
-            else:
-                self._troubled = False
-                return True
-        self._dead = True
-        return False
+        return self._finisher
 
     def _pauses(self) -> Iterator[Callable[[], object]]:
         closing = self._worker.closing
@@ -226,17 +231,66 @@ class Pipeline:
             seconds = _PAUSES[min(tried, len(_PAUSES) - 1)]
             yield partial(closing.wait, seconds)
             tried += 1
-        if self._dead:
+        yield lambda: None
+
+    def _packed(self, finisher: Finisher, each: FinishedSpan) -> PackedSpan | None:
+        lost = self.losses.take(each.run_id) if each.tells_losses else {}
+        told = {semconv.RUN_DROPPED + reason: count for reason, count in lost.items()}
+        try:
+            if self._forwarders:
+                span = finisher.finish(each, told)
+                for forwarder in self._forwarders:
+                    forwarder.put([span])
+            return finisher.pack(each, told)
+        except RedactionError:
+            reason = "redaction"
+        except Exception as error:  # noqa: BLE001 - the other spans must go on
+            reason = "encoding"
+            LOGGER.error("A span is dropped (%s)", place_of(error))
+        self.losses.count(each.run_id, reason)
+        return None
+
+    def _opened(self, finisher: Finisher, begun: Iterable[Begun]) -> list[PackedSpan]:
+        """Take what has begun and not ended into the journal."""
+        opened: list[PackedSpan] = []
+        for each in begun:
+            try:
+                record = to_record(finisher.finish(each.as_open(), {}))
+            except Exception as error:  # noqa: BLE001 - it is told of again when it ends
+                LOGGER.warning("A call is not in the journal (%s)", place_of(error))
+                continue
+            packed = self._packer.pack(record)
+            self._journal.began(each.key, packed)
+            opened.append(packed)
+        return opened
+
+    def _spool(
+        self,
+        finisher: Finisher,
+        spans: Sequence[PackedSpan],
+        opened: Sequence[PackedSpan],
+        *,
+        spare: bool = False,
+    ) -> None:
+        if self._backlog.put(spans, opened, spare=spare):
             return
-        for seconds in _LAST_PAUSES:
-            yield partial(time.sleep, seconds)
+        for each in spans:
+            finisher.forget(each.scope)
+        self._lose_spans(spans, "spool")
 
-    def _note_trouble(self, error: StoreError) -> None:
-        if not self._troubled:
-            self._troubled = True
-            LOGGER.warning("The store cannot be written, trying again: %s", error)
+    def _lose_spans(self, spans: Sequence[PackedSpan], reason: str) -> None:
+        for each in spans:
+            self.losses.count(each.span.attributes.get(semconv.RUN_ID, ""), reason)
 
-    def _lose(self, run_ids: Sequence[str], reason: str) -> None:
-        self._lost += len(run_ids)
-        for run_id in run_ids:
-            self.losses.count(run_id, reason)
+    def _end(self) -> None:
+        """Store what never ended as cut off now."""
+        opened = self._journal.opened()
+        if self._unready:
+            LOGGER.warning("%d spans are lost: no store took them", self._unready)
+        if opened:
+            self._backlog.put(cut_off(opened, time.time_ns()), spare=True)
+
+
+def _key(finished: FinishedSpan) -> Key:
+    context = finished.span.context
+    return (context.trace_id, context.span_id) if context else (0, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -11,6 +10,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from otel_agent_replay.capture.begun import Begun, as_ended_now
 from otel_agent_replay.capture.finished import FinishedSpan
 from otel_agent_replay.capture.forks import in_forked_child
 from otel_agent_replay.capture.guard import kept_away
@@ -120,6 +120,10 @@ class AgentReplaySpanProcessor(SpanProcessor):
 
     # --- what the recorder calls -------------------------------------------------
 
+    def began(self, begun: Begun) -> None:
+        """Have it noted that a run or a step has begun, should it never end."""
+        self._pipeline.begin(begun)
+
     def promise(self, span: Span) -> bool:
         """Say that a payload will come for an open span; False if one is promised."""
         key = span.context.span_id
@@ -166,7 +170,7 @@ class AgentReplaySpanProcessor(SpanProcessor):
                 self._gone[key] = beside.span
         for beside in ready.values():
             if beside.finished is not None:
-                self._send(beside.finished, _as_ended_now(beside.span))
+                self._send(beside.finished, as_ended_now(beside.span))
 
     def open_ancestors(self, span_id: int) -> Iterator[Span]:
         """Yield the open span with this id and its open parents, nearest first."""
@@ -192,20 +196,3 @@ class AgentReplaySpanProcessor(SpanProcessor):
 
 def _alone(span: ReadableSpan) -> FinishedSpan:
     return FinishedSpan(span=span)
-
-
-def _as_ended_now(span: Span) -> ReadableSpan:
-    return ReadableSpan(
-        name=span.name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=dict(span.attributes or {}),
-        events=tuple(span.events),
-        links=tuple(span.links),
-        kind=span.kind,
-        status=span.status,
-        start_time=span.start_time,
-        end_time=max(time.time_ns(), span.start_time or 0),
-        instrumentation_scope=span.instrumentation_scope,
-    )

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode, Tracer
 
 from otel_agent_replay import semconv
+from otel_agent_replay.capture.begun import Begun
 from otel_agent_replay.capture.finished import FinishedSpan, Payload
 from otel_agent_replay.capture.genai import Plain
 from otel_agent_replay.capture.guard import kept_away
@@ -93,6 +94,7 @@ class Recorder:
             recorded = self._begin(opened)
             recorded.open_in(self.process_id, self._lost)
             opened.notes[self] = recorded
+            self._note(recorded, opened.call)
         except Exception as error:  # noqa: BLE001 - the agent's call must go on
             run = self.run_of(opened)
             run_id = run.run_id if run else ""
@@ -181,6 +183,17 @@ class Recorder:
         self.processor.settle()
 
     # --- inside ----------------------------------------------------------------
+
+    def _note(self, recorded: Recorded, call: Call) -> None:
+        """Have the beginning of a run or a step in the journal."""
+        if recorded.span is None:
+            return
+        marks, extra = recorded.marks, recorded.extra
+        if recorded.is_root:
+            marks, extra = self._runs.cut_short(recorded.run, marks, extra)
+        self.processor.began(
+            Begun(span=recorded.span, call=call, marks=marks, extra=extra)
+        )
 
     def _nearest(self, opened: OpenCall | None) -> Recorded | None:
         if opened is None:

@@ -16,6 +16,8 @@ __all__ = ["Worker"]
 
 _T = TypeVar("_T")
 _BATCH: Final = 512
+_LINGER: Final = 0.01
+"""Seconds in which more may come: each awakening takes the interpreter's lock."""
 
 
 class _Mark:
@@ -29,8 +31,8 @@ class _Mark:
 class Worker(Generic[_T]):
     """Gives items in order, in batches, to a function on a thread of its own.
 
-    `put` never blocks and never raises, and may be called from finalizers. The
-    thread starts with the first item, also in a forked child, which starts with an
+    `put` never raises, blocks only where it is told to, and may be called from
+    finalizers. The thread starts with the first item, also in a forked child, which starts with an
     empty queue.
 
     Args:
@@ -60,6 +62,8 @@ class Worker(Generic[_T]):
         # Its `put` is one C call, safe even where a finalizer interrupts another.
         self._queue: queue.SimpleQueue[tuple[_T, int] | _Mark] = queue.SimpleQueue()
         self._lock = threading.RLock()
+        self._room = threading.Condition(self._lock)
+        self._hurried = threading.Event()
         self._bytes = 0
         self._thread: threading.Thread | None = None
         self._threadless = False
@@ -67,16 +71,28 @@ class Worker(Generic[_T]):
         self.closing = threading.Event()
         """Set once no more is taken and what waits should be done with soon."""
 
-    def put(self, item: _T, size: int, *, spare: int = 0) -> bool:
-        """Take an item; False if it is over the limit by more than `spare`, or late."""
+    def put(self, item: _T, size: int, *, spare: int = 0, wait: float = 0.0) -> bool:
+        """Take an item; False if it is over the limit by more than `spare`, or late.
+
+        Where there is no room it waits, for up to `wait` seconds.
+        """
         with self._lock:
-            if self._last is not None or self._bytes + size > self._limit + spare:
+            if not self._fits(size, spare) and wait and self._may_wait():
+                self._room.wait_for(lambda: self._fits(size, spare), wait)
+            if self._last is not None or not self._fits(size, spare):
                 return False
             self._bytes += size
             self._queue.put((item, size))
             if self._thread is None:
                 self._start()
             return True
+
+    def _fits(self, size: int, spare: int) -> bool:
+        return self._bytes + size <= self._limit + spare
+
+    def _may_wait(self) -> bool:
+        """Whether somebody else makes room; a finalizer may run on our own thread."""
+        return self._thread not in {None, threading.current_thread()}
 
     def flush(self, timeout: float) -> bool:
         """Wait until all items taken so far are done; False if time ran out."""
@@ -85,6 +101,7 @@ class Worker(Generic[_T]):
             if mark is None:
                 mark = _Mark()
                 self._queue.put(mark)
+        self._hurried.set()
         return self._wait(mark, timeout)
 
     def shutdown(self, timeout: float) -> bool:
@@ -95,6 +112,7 @@ class Worker(Generic[_T]):
                 self._queue.put(self._last)
             mark = self._last
         self.closing.set()
+        self._hurried.set()
         return self._wait(mark, timeout)
 
     def _wait(self, mark: _Mark, timeout: float) -> bool:
@@ -145,9 +163,12 @@ class Worker(Generic[_T]):
         """Wait for something; return it, with what has come since, up to a mark."""
         batch: list[tuple[_T, int]] = []
         found = self._queue.get()
+        if not isinstance(found, _Mark):
+            self._hurried.wait(_LINGER)
         try:
             while True:
                 if isinstance(found, _Mark):
+                    self._hurried.clear()
                     return batch, found
                 batch.append(found)
                 if len(batch) >= _BATCH:
@@ -164,3 +185,4 @@ class Worker(Generic[_T]):
             LOGGER.error("%s: a batch is lost (%s)", self._name, place_of(error))
         with self._lock:
             self._bytes -= sum(size for _, size in batch)
+            self._room.notify_all()

@@ -42,7 +42,11 @@ class _Process:
         """Return whether it was cut off with its root, before or after another."""
         if self.closed:
             return False
-        return not any(root.start_ns <= self.start_ns <= root.end_ns for root in roots)
+        return not any(
+            root.start_ns <= self.start_ns <= root.end_ns
+            for root in roots
+            if semconv.STEP_OPEN not in root.attributes
+        )
 
 
 def is_cut_off(roots: list[SpanRecord], drafts: list[Draft]) -> bool:
@@ -106,7 +110,7 @@ def _processes(
     ends = [*roots, *(each.span for each in drafts if each.call.kind == "process")]
     for span in ends:
         name = _counted_process(span, drafts)
-        if name is not None:
+        if name is not None and semconv.STEP_OPEN not in span.attributes:
             process = found.setdefault(name, _Process())
             process.closed = True
             process.count += number(span.attributes, semconv.RUN_STEP_COUNT) or 0

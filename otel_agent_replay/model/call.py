@@ -36,7 +36,7 @@ Kind: TypeAlias = Literal[
     "checkpoint",
 ]
 Effect: TypeAlias = Literal["read", "write"]
-Ended: TypeAlias = Literal["complete", "abandoned", "failed"]
+Ended: TypeAlias = Literal["complete", "abandoned", "failed", "open"]
 
 FRAME_KINDS: Final[frozenset[Kind]] = frozenset({"agent", "step", "process"})
 """Kinds that only hold other calls: replay runs them again, never answers them."""
@@ -106,7 +106,7 @@ class Outcome:
             what had arrived by then.
         error: The exception that left the call.
         ended: `abandoned`: the caller stopped reading; `failed`: `error` came
-            after part of the response or items.
+            after part of the response or items; `open`: its process ended before it.
         served_from: Id of the recorded step that answered; None if it ran live.
     """
 

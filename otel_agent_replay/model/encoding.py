@@ -65,6 +65,7 @@ _ENDED: Final[dict[str, Ended]] = {
     "complete": "complete",
     "abandoned": "abandoned",
     "failed": "failed",
+    "open": "open",
 }
 
 
@@ -129,6 +130,8 @@ def _has_result(event: str, outcome: Outcome) -> bool:
     """The convention defines a result for successful calls only."""
     if outcome.value is not None:
         return True
+    if outcome.ended == "open":
+        return False
     return event != semconv.EVENT_HTTP_EXCHANGE and not outcome.failed
 
 
@@ -210,6 +213,9 @@ def read_call(
     """
     event = next((each for each in events if each.name in PAYLOAD_EVENTS), None)
     reason = attributes.get(semconv.STEP_DROPPED)
+    if semconv.STEP_OPEN in attributes and event is None:
+        call = Call(kind=kind, name=name, effect=effect)
+        return CallReading(call, Outcome(ended="open"), "inferred", reason)
     if event is None:
         return _unread(kind, name, effect, attributes, reason or MISSING)
     try:

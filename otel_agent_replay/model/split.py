@@ -9,7 +9,7 @@ from itertools import pairwise
 from json import JSONDecoder
 from typing import Final
 
-__all__ = ["SMALL", "split"]
+__all__ = ["SMALL", "joined", "split"]
 
 SMALL: Final = 128
 """Characters below which a piece is joined to small neighbours."""
@@ -37,14 +37,14 @@ def split(text: str) -> list[str]:
         _value(text, _skip(text, 0), 0, cuts)
     if cuts[-1] != len(text):
         cuts.append(len(text))
-    return _joined(text[start:end] for start, end in pairwise(cuts) if start < end)
+    return joined(text[start:end] for start, end in pairwise(cuts) if start < end)
 
 
 class _EnoughError(Exception):
     """The text has more parts than are worth cutting."""
 
 
-def _joined(pieces: Iterable[str]) -> list[str]:
+def joined(pieces: Iterable[str]) -> list[str]:
     """Let big pieces stand alone and join runs of small ones."""
     result: list[str] = []
     pending: list[str] = []

@@ -50,6 +50,11 @@ class Step:
     superseded: bool = False
 
     @property
+    def is_open(self) -> bool:
+        """Whether its process ended before it did, so that it has no outcome."""
+        return self.outcome.ended == "open"
+
+    @property
     def duration_ns(self) -> int:
         """How long the call took, in nanoseconds."""
         return self.end_ns - self.start_ns

@@ -96,7 +96,7 @@ def plan_of(
         StepNotFoundError: The run has no step `at`.
         ConfigurationError: The changes do not fit the fork step.
     """
-    used = [step.index for step in run.steps if not step.superseded]
+    used = [step.index for step in run.steps if _has_answer(step)]
     shared = frozenset(used)
     if mode == "resume":
         shared = frozenset(used) - _made_again(run)
@@ -114,6 +114,13 @@ def plan_of(
         changes=changes or Changes(),
         allow_writes=allow_writes,
     )
+
+
+def _has_answer(step: Step) -> bool:
+    """Return whether a call can be given what came of this one."""
+    if step.is_open and step.call.kind not in FRAME_KINDS:
+        return False
+    return not step.superseded
 
 
 def _made_again(run: Run) -> set[int]:

@@ -30,7 +30,7 @@ class Stubs:
         )
         self._by_parent: defaultdict[int | None, list[Step]] = defaultdict(list)
         for step in run.steps:
-            if step.superseded:
+            if step.superseded or (step.is_open and step.call.kind not in FRAME_KINDS):
                 continue
             self._queues[step.parent, self._key(step.call)].append(step)
             self._by_parent[step.parent].append(step)

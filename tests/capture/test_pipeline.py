@@ -7,7 +7,6 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -18,8 +17,9 @@ from otel_agent_replay.capture.encode import Finisher
 from otel_agent_replay.capture.finished import FinishedSpan
 from otel_agent_replay.capture.genai import Description
 from otel_agent_replay.capture.losses import Losses
-from otel_agent_replay.capture.pipeline import Outlet, Pipeline
+from otel_agent_replay.capture.pipeline import Outlet, Pipeline, Queue
 from otel_agent_replay.errors import StoreUnavailableError
+from otel_agent_replay.model.content import PackedBatch
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.redact import Policy, Redactor
 from otel_agent_replay.testing import LocalServer, Reply, ScriptedRequest
@@ -51,11 +51,12 @@ class Shelf:
         self.open.set()
         self.closed = False
 
-    def write(self, spans: Sequence[SpanRecord]) -> None:
+    def write_packed(self, batch: PackedBatch) -> None:
         self.open.wait(30)
         self.writes += 1
         if self.writes <= self.failures:
             raise StoreUnavailableError("shelf:", "it is being painted")
+        spans = [each.span for each in batch.spans]
         if any(span.name == self.refused for span in spans):
             raise ValueError("a name that no shelf can hold")
         self.spans += spans
@@ -78,9 +79,9 @@ def pipeline_to(
         decode=lambda response: response,
     )
     return Pipeline(
-        lambda: Outlet(finisher=finisher, writer=shelf),
+        Outlet(finisher=lambda: finisher, writer=lambda: shelf),
         losses=losses or Losses(),
-        queue_bytes=limit,
+        queue=Queue(bytes=limit),
     )
 
 
@@ -129,7 +130,7 @@ def test_a_large_result_counts_by_its_size(store_url, use_provider, run_of, tmp_
         pass
     other = sqlite3.connect(tmp_path / "runs.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    otel_agent_replay.configure(store=store_url, queue_bytes=100_000)
+    otel_agent_replay.configure(store=store_url, queue_bytes=110_000)
 
     @tool
     def fetch(kind: str) -> object:
@@ -265,7 +266,14 @@ def test_shutting_down_twice_and_putting_after():
 def test_shutting_down_an_unused_one():
     """A pipeline that got nothing opens no store and starts no thread."""
     opened: list[int] = []
-    pipeline = Pipeline(lambda: opened.append(1), losses=Losses(), queue_bytes=1)
+    pipeline = Pipeline(
+        Outlet(
+            finisher=lambda: opened.append(1),
+            writer=lambda: opened.append(1),
+        ),
+        losses=Losses(),
+        queue=Queue(bytes=1),
+    )
 
     before = threading.active_count()
 

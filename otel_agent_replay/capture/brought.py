@@ -1,0 +1,52 @@
+"""Which contents a writer has brought to the store already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from otel_agent_replay.model.content import PackedSpan
+
+__all__ = ["Brought"]
+
+_KEYS: Final = 1 << 20
+"""About 100 MB; more than a hundred thousand steps have."""
+
+
+class Brought:
+    """Remembers, by scope, the contents that spans have brought along.
+
+    Bounded; a scope that is forgotten brings its contents again, which costs room
+    in a batch and nothing else. For one thread.
+    """
+
+    def __init__(self) -> None:
+        self._scopes: dict[str, set[bytes]] = {}
+        self._keys = 0
+
+    def new(self, scope: str, contents: Mapping[bytes, str]) -> dict[bytes, str]:
+        """Return those contents that come for the first time in their scope."""
+        known = self._scopes.get(scope)
+        if known is None:
+            known = self._scopes[scope] = set()
+        made = {key: text for key, text in contents.items() if key not in known}
+        known.update(made)
+        self._keys += len(made)
+        if self._keys > _KEYS:
+            self.forget(None)
+        return made
+
+    def without_known(self, packed: PackedSpan) -> PackedSpan:
+        """Return a packed span with only those contents that are new."""
+        contents = self.new(packed.scope, packed.contents)
+        recipes = packed.recipes & contents.keys()
+        return replace(packed, contents=contents, recipes=recipes)
+
+    def forget(self, scope: str | None) -> None:
+        """Let the contents of a scope, or of all, come again."""
+        if scope is None:
+            self._scopes.clear()
+            self._keys = 0
+        else:
+            self._keys -= len(self._scopes.pop(scope, ()))

@@ -1,0 +1,103 @@
+"""What the store has of each run's conversations, so that it need not come again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from otel_agent_replay.model.pieces import GrowingText, piece_of
+from otel_agent_replay.redact.growing import GrowingBody
+
+__all__ = ["Conversations", "Listed", "Said"]
+
+_T = TypeVar("_T")
+_BESIDE: Final = 4
+"""Conversations of one run that take turns: sub-agents."""
+_BYTES: Final = 32 << 20
+_OPENED: Final = piece_of("[")
+_CLOSED: Final = piece_of("]")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[_T]):
+    """A list, and its JSON text in pieces."""
+
+    values: tuple[_T, ...]
+    text: GrowingText
+
+    @classmethod
+    def after(
+        cls,
+        before: Listed[_T] | None,
+        values: tuple[_T, ...],
+        write: Callable[[_T], str],
+        same: Callable[[_T, _T], bool],
+    ) -> Listed[_T]:
+        """Return a list that begins as another one, as far as it does.
+
+        Raises:
+            TypeError: `write` did.
+        """
+        kept = _kept(before.values, values, same) if before else 0
+        pieces = [
+            piece_of(f",{write(each)}" if number else write(each))
+            for number, each in enumerate(values[kept:], kept)
+        ]
+        text = before.text if before else None
+        return cls(values, GrowingText.after(text, kept, _OPENED, pieces, _CLOSED))
+
+
+def _kept(
+    before: Sequence[_T], values: Sequence[_T], same: Callable[[_T, _T], bool]
+) -> int:
+    kept = 0
+    for old, new in zip(before, values, strict=False):
+        if old is not new and not same(old, new):
+            break
+        kept += 1
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A request and its reading, as they were stored."""
+
+    body: GrowingBody
+    listed: Mapping[str, Listed[object]] = field(default_factory=dict)
+
+
+class Conversations:
+    """Remembers, by scope, the latest requests; bounded. For one thread."""
+
+    def __init__(self) -> None:
+        self._scopes: OrderedDict[str, list[Said]] = OrderedDict()
+        self._bytes = 0
+
+    def latest(self, scope: str) -> Sequence[Said]:
+        """Return the latest requests of a scope, the newest first."""
+        return self._scopes.get(scope, ())
+
+    def keep(self, scope: str, said: Said, before: Said | None) -> None:
+        """Remember a request, instead of the one that it goes on from."""
+        kept = self._scopes.setdefault(scope, [])
+        self._scopes.move_to_end(scope)
+        if before in kept:
+            kept.remove(before)
+            self._bytes -= len(before.body.raw)
+        elif len(kept) >= _BESIDE:
+            self._bytes -= len(kept.pop().body.raw)
+        kept.insert(0, said)
+        self._bytes += len(said.body.raw)
+        while self._bytes > _BYTES and len(self._scopes) > 1:
+            self.forget(next(iter(self._scopes)))
+
+    def forget(self, scope: str | None) -> None:
+        """Forget a scope, or all."""
+        if scope is None:
+            self._scopes.clear()
+            self._bytes = 0
+            return
+        for each in self._scopes.pop(scope, ()):
+            self._bytes -= len(each.body.raw)
