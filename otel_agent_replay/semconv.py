@@ -172,6 +172,11 @@ CALL_ITEMS: Final = "agent_replay.call.items"
 CALL_ERROR: Final = "agent_replay.call.error"
 CALL_ENDED: Final = "agent_replay.call.ended"
 
+# --- our own metrics --------------------------------------------------------
+METRIC_DROPPED: Final = "agent_replay.dropped"
+METRIC_QUEUE_BYTES: Final = "agent_replay.queue.size"
+METRIC_WAITING: Final = "agent_replay.spool.waiting"
+
 # --- our own: the store -----------------------------------------------------
 GENAI_PREFIX: Final = "gen_ai."
 RUN_PREFIX: Final = "agent_replay.run."

@@ -9,20 +9,27 @@ import threading
 from functools import partial
 from typing import Final
 
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_agent_replay import intercept, semconv
 from otel_agent_replay._setup import children, sessions
 from otel_agent_replay._setup.checking import check
-from otel_agent_replay._setup.ending import at_exit, is_failure, watch_end
+from otel_agent_replay._setup.ending import (
+    at_exit,
+    at_sigterm,
+    is_failure,
+    watch_end,
+)
 from otel_agent_replay._setup.joining import join_session
-from otel_agent_replay._setup.parts import Parts, instrument, make_parts
+from otel_agent_replay._setup.parts import SCOPE, Parts, instrument, make_parts
 from otel_agent_replay._setup.redaction import use_policy
 from otel_agent_replay._setup.stores import flush_before_reading
+from otel_agent_replay._version import __version__
 from otel_agent_replay.capture.genai import Plain
 from otel_agent_replay.capture.losses import Losses
+from otel_agent_replay.capture.metrics import observe
 from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.config import Settings, load_settings
 from otel_agent_replay.instrument import named
@@ -37,6 +44,8 @@ __all__ = ["configure", "describe_run", "flush", "records_into", "run_ids", "shu
 _LOGGER = logging.getLogger("otel_agent_replay")
 _FORK_WAITS: Final = 1.0
 _READ_WAITS: Final = 5.0
+_TERM_WAITS: Final = 5.0
+"""Whoever sends SIGTERM often sends SIGKILL ten seconds later."""
 _CANNOT_JOIN: Final = 70
 """Exit code of a child whose session cannot be opened; it must not go live."""
 
@@ -111,6 +120,7 @@ def _start(settings: Settings, handover: children.Handover | None) -> None:
     provider = _tracer_provider()
     origin = handover.origin() if handover else None
     parts = make_parts(settings, provider, origin=origin)
+    observe(parts.pipeline, metrics.get_meter(SCOPE, __version__))
     _process.settings, _process.parts = settings, parts
     _process.handover = handover
     sessions.use_settings(settings)
@@ -183,6 +193,7 @@ def _hook_process() -> None:
         return
     _process.hooked = True
     at_exit(_end, in_forks=True)
+    at_sigterm(_note_sigterm)
     watch_end(_note_failure, _note_leaving)
 
 
@@ -194,6 +205,17 @@ def _note_failure(error: BaseException) -> None:
         _process.parts.recorder.fail(error)
     if _process.frame is not None:
         _process.frame.close(Outcome(error=record_exception(error)))
+
+
+def _note_sigterm(dies: bool) -> None:  # noqa: FBT001 - a callback
+    """Write everything; runs that are still open are cut off here if it dies."""
+    parts = sessions.current() or _process.parts
+    if parts is None:
+        return
+    if dies:
+        parts.pipeline.shutdown(_TERM_WAITS)
+    else:
+        parts.pipeline.flush(_TERM_WAITS)
 
 
 def _note_leaving(error: SystemExit) -> None:

@@ -7,12 +7,14 @@ import functools
 import multiprocessing.process
 import multiprocessing.util
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Final, NoReturn
 
-__all__ = ["at_exit", "finalize_child", "is_failure", "watch_end"]
+__all__ = ["at_exit", "at_sigterm", "finalize_child", "is_failure", "watch_end"]
 
 _callbacks: Final[list[tuple[Callable[[], object], int | None]]] = []
 """What to call, and in which process; None is in each."""
@@ -62,6 +64,32 @@ def _run() -> None:
 def is_failure(error: BaseException) -> bool:
     """Return whether a process that ends with an exception has failed."""
     return not (isinstance(error, SystemExit) and error.code in {None, 0})
+
+
+def at_sigterm(callback: Callable[[bool], object]) -> None:
+    """Call back when SIGTERM comes; then what would have been done is done.
+
+    Nothing happens where the signal is ignored, or outside the main thread, the only
+    one that Python lets set a handler. Who sets one later takes ours away.
+
+    Args:
+        callback: Takes whether the process ends by the signal: nobody handles it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    if before is None or before == signal.SIG_IGN:
+        return
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        callback(not callable(before))
+        if callable(before):
+            before(number, frame)
+            return
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, handler)
 
 
 def watch_end(

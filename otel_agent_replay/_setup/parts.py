@@ -39,9 +39,10 @@ from otel_agent_replay.model.run import PolicyId
 from otel_agent_replay.redact import Redactor
 from otel_agent_replay.store import open_store
 
-__all__ = ["Parts", "instrument", "make_parts", "make_pipeline"]
+__all__ = ["SCOPE", "Parts", "instrument", "make_parts", "make_pipeline"]
 
 SCOPE: Final = "otel_agent_replay"
+"""Name of the tracer and the meter."""
 _SERVER: Final = "clickhouse://"
 
 

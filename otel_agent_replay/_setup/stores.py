@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from otel_agent_replay import intercept, loader, store
 from otel_agent_replay._setup.redaction import known_key_of_store, redactor_for
+from otel_agent_replay._setup.spools import recover_into
+from otel_agent_replay.capture.spool.recovery import Recovered
 from otel_agent_replay.config import Settings, load_settings
+from otel_agent_replay.errors import StoreError
 from otel_agent_replay.model.run import (
     Recording,
     Run,
@@ -24,6 +28,7 @@ from otel_agent_replay.store.base import Store, StoreCheck
 
 __all__ = ["RunStore", "flush_before_reading", "open_store"]
 
+_LOGGER: Final = logging.getLogger("otel_agent_replay")
 _flush: Callable[[], object] | None = None
 
 
@@ -49,6 +54,8 @@ class RunStore:
         self.url = url
         self._spans = spans
         self._settings = settings
+        self.recovered = Recovered()
+        """What was taken over from dead processes since it was opened."""
 
     def runs(  # noqa: PLR0913 - one keyword a filter
         self,
@@ -154,6 +161,19 @@ class RunStore:
         with _reading():
             return self._spans.erase(self._spans.resolve(run_id))
 
+    def recover(self) -> Recovered:
+        """Store what dead processes of this machine left in the spool; count it.
+
+        What a living process holds is left alone. Opening a store does it too.
+
+        Raises:
+            StoreError: The store does not take it; it stays in the spool.
+        """
+        with intercept.suppressed():
+            found = recover_into(self._spans, self._settings, self.url)
+        self.recovered += found
+        return found
+
     def check(self) -> StoreCheck:
         """Return what is there and what is wrong with it."""
         with _reading():
@@ -191,4 +211,9 @@ def open_store(url: str | None = None, *, create: bool = True) -> RunStore:
     settings = load_settings()
     where = url or settings.store
     with intercept.suppressed():
-        return RunStore(where, store.open_store(where, create=create), settings)
+        opened = RunStore(where, store.open_store(where, create=create), settings)
+    try:
+        opened.recover()
+    except StoreError as error:  # whoever only reads may not write
+        _LOGGER.info("What is in the spool stays there: %s", error)
+    return opened

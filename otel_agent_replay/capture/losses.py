@@ -14,8 +14,8 @@ class Losses:
     """Counts losses; safe from any thread and from finalizers.
 
     Reasons: `queue` (full), `redaction` (a rule failed), `encoding` (a span could
-    not be read), `store` (the store refused for too long), `capture` (our own code
-    failed).
+    not be read), `spool` (full), `store` (the store refused for too long), `capture`
+    (our own code failed). What a killed process leaves half written is `torn`.
     """
 
     def __init__(self) -> None:
@@ -31,6 +31,11 @@ class Losses:
         """Add to a run's losses; the empty run id is for losses outside any run."""
         with self._lock:
             self._by_run[run_id][reason] += number
+
+    def note(self, reason: str) -> None:
+        """Add a loss that its own step tells of: that of a payload."""
+        with self._lock:
+            self._told[reason] += 1
 
     def take(self, run_id: str) -> dict[str, int]:
         """Return a run's losses by reason, for the span that tells of them.

@@ -134,6 +134,16 @@ class Pipeline:
         """Take a span that has begun; it is told of only if it has not ended by then."""
         self._worker.put(begun, BEGUN_BYTES)
 
+    @property
+    def queued_bytes(self) -> int:
+        """About how many bytes wait to be redacted."""
+        return self._worker.bytes
+
+    @property
+    def waiting(self) -> int:
+        """How many spans wait for the store."""
+        return self._backlog.left()
+
     def flush(self, timeout: float = 30.0) -> bool:
         """Wait until all spans taken so far are stored; False if time ran out."""
         end = time.monotonic() + timeout
@@ -241,12 +251,17 @@ class Pipeline:
                 span = finisher.finish(each, told)
                 for forwarder in self._forwarders:
                     forwarder.put([span])
-            return finisher.pack(each, told)
+            packed = finisher.pack(each, told)
         except RedactionError:
             reason = "redaction"
         except Exception as error:  # noqa: BLE001 - the other spans must go on
             reason = "encoding"
             LOGGER.error("A span is dropped (%s)", place_of(error))
+        else:
+            without = packed.span.attributes.get(semconv.STEP_DROPPED)
+            if without is not None:
+                self.losses.note(without)
+            return packed
         self.losses.count(each.run_id, reason)
         return None
 

@@ -87,6 +87,11 @@ class Worker(Generic[_T]):
                 self._start()
             return True
 
+    @property
+    def bytes(self) -> int:
+        """How many bytes wait, those of the batch in work included."""
+        return self._bytes
+
     def _fits(self, size: int, spare: int) -> bool:
         return self._bytes + size <= self._limit + spare
 

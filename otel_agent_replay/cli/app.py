@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "export": "Write a run into one self-contained file.",
         "import": "Store the run of such a file.",
         "push": "Send a run's spans to an OTLP receiver, such as Jaeger.",
+        "recover": "Store what processes that were killed left in the spool.",
         "erase": "Delete a run.",
     },
     "Get started": {

@@ -1,0 +1,52 @@
+"""`agent-replay recover`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from otel_agent_replay._setup.stores import open_store
+from otel_agent_replay.capture.spool.recovery import Recovered
+from otel_agent_replay.cli.found import store_url
+from otel_agent_replay.cli.options import json_option, store_option
+from otel_agent_replay.cli.teaching import TeachingCommand
+from otel_agent_replay.cli.terminal import print_json
+from otel_agent_replay.cli.wording import count, short_id
+
+__all__ = ["command"]
+
+
+@click.command(
+    cls=TeachingCommand,
+    examples=("agent-replay recover", "agent-replay recover --json"),
+)
+@store_option
+@json_option
+def command(store: str | None, *, as_json: bool) -> None:
+    """Store what processes that were killed left in the spool.
+
+    A run that was cut short becomes `interrupted`, with its finished steps and those
+    that were open. What a living process holds is left alone. Every command that
+    reads a store does this first, and so does the next program that records.
+    """
+    with open_store(store_url(store)) as opened:
+        opened.recover()
+        found = opened.recovered
+    if as_json:
+        print_json(asdict(found))
+        return
+    for line in _lines(found):
+        click.echo(line)
+
+
+def _lines(found: Recovered) -> list[str]:
+    if not found.processes:
+        return ["Nothing is left in the spool."]
+    left = count(found.processes, "process", "processes")
+    spans, opened = count(found.spans, "span"), found.opened
+    lines = [f"Stored what {left} left: {spans} and {opened} that had not ended."]
+    lines += [f"interrupted: {short_id(run_id)}" for run_id in found.runs]
+    if found.torn:
+        lines.append(f"{count(found.torn, 'file')} ended in a torn record, now gone.")
+    return lines
