@@ -9,11 +9,24 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from otel_agent_replay.capture.spool.backlog import Limits
+from otel_agent_replay.capture.spool.folder import (
+    mentions,
+    private_folder,
+    spool_bytes,
+)
 from otel_agent_replay.capture.spool.recovery import Recovered, recover
 from otel_agent_replay.config import Settings
 from otel_agent_replay.store.base import Store
 
-__all__ = ["keep_key", "kept_key", "limits_of", "recover_into", "spool_of"]
+__all__ = [
+    "keep_key",
+    "kept_key",
+    "limits_of",
+    "recover_into",
+    "spool_of",
+    "still_in_spool",
+    "waiting_in",
+]
 
 _OFF: Final = "off"
 _SERVER_FOLDER: Final = Path(".agent-replay/spool")
@@ -61,12 +74,24 @@ def recover_into(store: Store, settings: Settings, store_url: str) -> Recovered:
     return recover(root, store.write_packed) if root else Recovered()
 
 
+def still_in_spool(settings: Settings, store_url: str, text: str) -> tuple[Path, ...]:
+    """Return the files in which living processes still hold a text for a store."""
+    root = spool_of(settings, store_url)
+    return mentions(root, text) if root else ()
+
+
+def waiting_in(root: Path) -> tuple[int, int]:
+    """Return how many processes have a part in a spool, and the bytes of it all."""
+    processes = sum(each.is_dir() for each in root.glob("[0-9]*"))
+    return processes, spool_bytes(root)
+
+
 def keep_key(root: Path | None, key: bytes) -> None:
     """Remember the store's key, for a process that begins while the store is away."""
     if root is None:
         return
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(root)
         fresh = root / f".{_KEY}-{os.getpid()}"
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(key)

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from otel_agent_replay._setup.spools import spool_of, waiting_in
 from otel_agent_replay._setup.stores import open_store
 from otel_agent_replay._version import __version__
 from otel_agent_replay.cli.exit_codes import exit_code_of
@@ -72,6 +73,7 @@ def findings(store: str | None, environment: Mapping[str, str]) -> Iterator[Find
         return
     yield from _settings(settings)
     yield from _store(settings.store)
+    yield from _spool(settings)
 
 
 def _problem(area: str, error: AgentReplayError) -> Finding:
@@ -164,6 +166,20 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         host = urlsplit(settings.otlp_endpoint).netloc.rpartition("@")[2]
         text = f"spans are sent to {host} too"
         yield Finding(area="settings", text=text)
+
+
+def _spool(settings: Settings) -> Iterator[Finding]:
+    root = spool_of(settings, settings.store)
+    if root is None:
+        text = "there is none: what waits for the store is lost with its process"
+        yield Finding(area="spool", text=text, grade="warning")
+        return
+    processes, size = waiting_in(root)
+    text = f"{root}: {count(processes, 'process', 'processes')} at work"
+    limit = settings.spool_bytes
+    near = size > limit / 2
+    text += f", {size / 1_000_000:.1f} of {limit / 1_000_000:.0f} MB"
+    yield Finding(area="spool", text=text, grade="warning" if near else "ok")
 
 
 def _store(url: str) -> Iterator[Finding]:

@@ -287,7 +287,8 @@ class Backlog:
 
     def _tidy(self, folder: Folder) -> None:
         try:
-            if not self._waiting and folder.segments[-1].size > self._limits.segment:
+            # What is stored shall not stay here: it may be erased there.
+            if not self._waiting and folder.segments[-1].last:
                 self._begin_segment(folder)
             folder.release(self._done)
         except OSError as error:

@@ -13,7 +13,15 @@ from typing import Final
 
 from otel_agent_replay.capture.spool.frames import MAGIC
 
-__all__ = ["Folder", "FullError", "Segment", "dead_folders", "spool_bytes"]
+__all__ = [
+    "Folder",
+    "FullError",
+    "Segment",
+    "dead_folders",
+    "mentions",
+    "private_folder",
+    "spool_bytes",
+]
 
 _LOCK: Final = "lock"
 _SEGMENT: Final = ".segment"
@@ -55,7 +63,7 @@ class Folder:
     @classmethod
     def make(cls, root: Path) -> Folder:
         """Make a folder of this process's own."""
-        root.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        private_folder(root)
         path = root / f"{os.getpid()}-{secrets.token_hex(6)}"
         # Locked before it has its name, so that nobody takes it over in between.
         hidden = root / f".{path.name}"
@@ -164,6 +172,13 @@ class Folder:
             self._file = None
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder, and those it is in, for their owner only."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+
+
 def dead_folders(root: Path) -> Iterator[Folder]:
     """Yield the folders that no living process holds, each locked, oldest first."""
     try:
@@ -187,6 +202,19 @@ def spool_bytes(root: Path) -> int:
             except OSError:
                 continue
     return total
+
+
+def mentions(root: Path, text: str) -> tuple[Path, ...]:
+    """Return the files of a spool that a text stands in."""
+    wanted = text.encode()
+    found: list[Path] = []
+    for path in sorted(root.glob(f"*/*{_SEGMENT}")):
+        try:
+            if wanted in path.read_bytes():
+                found.append(path)
+        except OSError:  # stored and removed meanwhile
+            continue
+    return tuple(found)
 
 
 def _opened(path: Path) -> int:
