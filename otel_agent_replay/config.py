@@ -63,8 +63,13 @@ class Settings:
         spool: Folder for what waits for the store, or `off`; by default beside the
             SQLite file, or `.agent-replay/spool` for a server.
         spool_bytes: What may wait there, in bytes; beyond, the newest is dropped.
+        sample_success: How many of a hundred successful runs keep their payloads;
+            failed, flagged, interrupted and test runs always do.
+        sample_agents: The same for single agents: `name=percent`.
         batch_rows, batch_ms: How many spans are stored at once, and how long a span
             waits for others, in milliseconds.
+        keep_success_days, keep_failed_days, keep_flagged_days, keep_test_days: How
+            many days `prune` keeps runs of each class.
     """
 
     store: str = "sqlite:///.agent-replay/runs.db"
@@ -91,8 +96,14 @@ class Settings:
     block_ms: int = 1000
     spool: str | None = None
     spool_bytes: int = 1024 * 1024 * 1024
+    sample_success: int = 100
+    sample_agents: tuple[str, ...] = ()
     batch_rows: int = 5000
     batch_ms: int = 1000
+    keep_success_days: int = 7
+    keep_failed_days: int = 30
+    keep_flagged_days: int = 90
+    keep_test_days: int = 1
 
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -100,6 +111,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "run_class": ("", "test", "flagged"),
     "when_full": ("drop_newest", "block"),
 }
+_PERCENT: Final = frozenset({"sample_success"})
 _FIELDS: Final = {field.name: field for field in dataclasses.fields(Settings)}
 
 
@@ -192,7 +204,7 @@ def _checked(name: str, value: object, source: str) -> object:
     if isinstance(default, tuple):
         return _words(setting, value)
     if isinstance(default, int):
-        return _whole(setting, value)
+        return _percent(setting, value) if name in _PERCENT else _whole(setting, value)
     if isinstance(value, os.PathLike) and name == "store":
         value = os.fspath(value)
     if not isinstance(value, str):
@@ -236,12 +248,23 @@ def _listed(text: str) -> list[str] | None:
     return found if all(isinstance(word, str) for word in found) else None
 
 
+def _percent(setting: str, value: object) -> int:
+    number = _number(value)
+    if number is None or not 0 <= number <= 100:  # noqa: PLR2004 - per cent
+        raise ConfigurationError(setting, f"{value!r} is no whole number from 0 to 100")
+    return number
+
+
 def _whole(setting: str, value: object) -> int:
-    text = str(value) if isinstance(value, int | str) else ""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
+    number = _number(value)
+    if number is None or number < 1:
         raise ConfigurationError(setting, f"{value!r} is no whole number above 0")
     return number
+
+
+def _number(value: object) -> int | None:
+    text = str(value) if isinstance(value, int | str) else ""
+    try:
+        return int(text)
+    except ValueError:
+        return None

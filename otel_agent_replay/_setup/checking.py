@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from otel_agent_replay._setup.redaction import policy_of
+from otel_agent_replay._setup.sampling import rates_of
 from otel_agent_replay.config import Settings
 from otel_agent_replay.instrument.named import parse_tool
 from otel_agent_replay.store import check_url
@@ -20,5 +21,6 @@ def check(settings: Settings) -> None:
     """
     check_url(settings.store)
     policy_of(settings)
+    rates_of(settings)
     for text in settings.tools:
         parse_tool(text)

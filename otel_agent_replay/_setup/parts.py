@@ -19,6 +19,7 @@ from otel_agent_replay import intercept
 from otel_agent_replay._setup.codecs import Codecs, decoded
 from otel_agent_replay._setup.program import environment, program_name
 from otel_agent_replay._setup.redaction import key_of_store, policy_of, redactor_for
+from otel_agent_replay._setup.sampling import rates_of
 from otel_agent_replay._setup.spools import keep_key, kept_key, limits_of, spool_of
 from otel_agent_replay._version import __version__
 from otel_agent_replay.capture.encode import Finisher
@@ -28,6 +29,7 @@ from otel_agent_replay.capture.pipeline import Outlet, Pipeline, Queue
 from otel_agent_replay.capture.processor import AgentReplaySpanProcessor
 from otel_agent_replay.capture.recorder import Recorder
 from otel_agent_replay.capture.runs import RunDefaults, RunOrigin
+from otel_agent_replay.capture.sampling import Rates
 from otel_agent_replay.capture.tap import tap
 from otel_agent_replay.config import Settings
 from otel_agent_replay.errors import StoreUnavailableError
@@ -80,7 +82,13 @@ def make_parts(
         origin: Where the next run comes from.
     """
     losses = Losses()
-    pipeline = make_pipeline(settings, losses, store_url=store_url, redactor=redactor)
+    pipeline = make_pipeline(
+        settings,
+        losses,
+        store_url=store_url,
+        redactor=redactor,
+        whole=origin is not None or redactor is not None,
+    )
     processor = AgentReplaySpanProcessor(pipeline)
     private = TracerProvider(
         sampler=ALWAYS_ON,
@@ -114,10 +122,14 @@ def make_pipeline(
     *,
     store_url: str | None = None,
     redactor: Redactor | None = None,
+    whole: bool = False,
 ) -> Pipeline:
-    """Return what redacts spans and writes them; arguments as of `make_parts`."""
+    """Return what redacts spans and writes them; arguments as of `make_parts`.
+
+    With `whole` no run is sampled out: one that goes on with another must stay.
+    """
     return Pipeline(
-        _outlet(settings, store_url or settings.store, redactor),
+        _outlet(settings, store_url or settings.store, redactor, whole=whole),
         exporters=_exporters(settings),
         losses=losses,
         queue=Queue(
@@ -131,6 +143,8 @@ def _outlet(
     settings: Settings,
     store_url: str,
     redactor: Redactor | None,
+    *,
+    whole: bool,
 ) -> Outlet:
     """Return what redacts and what stores; both are opened by threads of ours."""
     codecs = Codecs(settings.model_apis)
@@ -150,6 +164,7 @@ def _outlet(
         writer=lambda: open_store(store_url),
         spool=spool,
         limits=limits_of(settings),
+        rates=Rates() if whole else rates_of(settings),
     )
 
 

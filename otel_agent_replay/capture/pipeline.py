@@ -26,6 +26,7 @@ from otel_agent_replay.capture.forward import Forwarder
 from otel_agent_replay.capture.guard import LOGGER, place_of
 from otel_agent_replay.capture.losses import Losses
 from otel_agent_replay.capture.record import to_record
+from otel_agent_replay.capture.sampling import Rates, Sampler
 from otel_agent_replay.capture.spool.backlog import Backlog, Limits
 from otel_agent_replay.capture.spool.drain import Drain, PackedWriter
 from otel_agent_replay.capture.spool.journal import Journal, Key
@@ -57,12 +58,14 @@ class Outlet:
         writer: Opens the store.
         spool: The folder for what waits; None keeps it in memory.
         limits: How much may wait there.
+        rates: Which successful runs keep their payloads.
     """
 
     finisher: Callable[[], Finisher]
     writer: Callable[[], PackedWriter]
     spool: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    rates: Rates = field(default_factory=Rates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,15 @@ class Queue:
 
     bytes: int
     wait: float = 0.0
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What a batch comes to: spans for the store, ends of runs, and what is held."""
+
+    ready: list[PackedSpan] = field(default_factory=list)
+    ends: list[PackedSpan] = field(default_factory=list)
+    held: dict[str, list[PackedSpan]] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -115,6 +127,7 @@ class Pipeline:
         self._journal = Journal()
         self._backlog.carry(self._journal.opened)
         self._packer = Packer()
+        self._sampler = Sampler(self._outlet.rates)
         self._used = self._told = self._troubled = False
         self._unready = 0
 
@@ -199,22 +212,34 @@ class Pipeline:
                 self.losses.count(each.run_id, "store")
             return
         begun = {each.key: each for each in batch if isinstance(each, Begun)}
-        ready: list[PackedSpan] = []
-        ends: list[PackedSpan] = []
+        taken = _Taken()
         for each in batch:
-            if isinstance(each, Begun):
-                continue
-            packed = self._packed(finisher, each)
-            key = _key(each)
-            begun.pop(key, None)
-            self._journal.ended(key)
-            if packed is not None:
-                (ends if each.tells_losses else ready).append(packed)
-        self._spool(finisher, ready, self._opened(finisher, begun.values()))
-        if ends:
-            self._spool(finisher, ends, (), spare=True)
+            if isinstance(each, FinishedSpan):
+                begun.pop(_key(each), None)
+                self._take(finisher, each, taken)
+        for run_id, spans in taken.held.items():
+            self._backlog.hold(run_id, spans)
+        self._spool(finisher, taken.ready, self._opened(finisher, begun.values()))
+        if taken.ends:
+            self._spool(finisher, taken.ends, (), spare=True)
         self._used = True
         self._drain.start()
+
+    def _take(self, finisher: Finisher, each: FinishedSpan, taken: _Taken) -> None:
+        """Pack a span, and say whether it goes to the store or is held."""
+        packed = self._packed(finisher, each)
+        self._journal.ended(_key(each))
+        if packed is None:
+            return
+        sifted = self._sampler.sift(packed)
+        if sifted.held:
+            taken.held.setdefault(each.run_id, []).append(packed)
+        if sifted.settled is not None:
+            taken.held.pop(sifted.settled, None)
+            self._backlog.settle(sifted.settled)
+        if sifted.left_out:
+            finisher.forget(packed.scope)
+        (taken.ends if each.tells_losses else taken.ready).extend(sifted.store)
 
     def _ready(self) -> Finisher | None:
         """Return what redacts, as soon as it can be had; None if the process ends."""
@@ -300,6 +325,9 @@ class Pipeline:
     def _end(self) -> None:
         """Store what never ended as cut off now."""
         opened = self._journal.opened()
+        held = self._sampler.rest()
+        if held:
+            self._backlog.put(held, spare=True)
         if self._unready:
             LOGGER.warning("%d spans are lost: no store took them", self._unready)
         if opened:

@@ -212,7 +212,9 @@ def read_call(
     `MISSING`, or `DAMAGED`.
     """
     event = next((each for each in events if each.name in PAYLOAD_EVENTS), None)
-    reason = attributes.get(semconv.STEP_DROPPED)
+    reason = attributes.get(semconv.STEP_DROPPED) or attributes.get(
+        semconv.STEP_SAMPLED
+    )
     if semconv.STEP_OPEN in attributes and event is None:
         call = Call(kind=kind, name=name, effect=effect)
         return CallReading(call, Outcome(ended="open"), "inferred", reason)

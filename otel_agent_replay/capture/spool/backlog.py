@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import threading
 import time
 from collections import deque
@@ -104,6 +106,7 @@ class Backlog:
         self._changed = threading.Condition()
         self._waiting: deque[_Waiting] = deque()
         self._in_memory = self._rows = self._size = 0
+        self._unnamed = f"memory-{secrets.token_hex(16)}"
         self._others = 0
         self._number = 0
         self._done = 0
@@ -116,6 +119,25 @@ class Backlog:
     def carry(self, opened: Callable[[], Iterable[PackedSpan]]) -> None:
         """Say what every new file begins with: all that is open."""
         self._carried = opened
+
+    def hold(self, run_id: str, spans: Sequence[PackedSpan]) -> None:
+        """Write down spans that are held back, in case the process is killed."""
+        with self._changed:
+            frames = b"".join(
+                framed("held", 0, written_spans(part)) for part in _parts(spans)
+            )
+            with contextlib.suppress(FullError):
+                if self._append(frames, (), spare=False) is not None and self._folder:
+                    self._folder.segments[-1].held.add(run_id)
+
+    def settle(self, run_id: str) -> None:
+        """Say that a run is decided on, before what is left of it is put."""
+        with self._changed:
+            frame = framed("settled", 0, run_id.encode())
+            with contextlib.suppress(FullError):
+                self._append(frame, (), spare=True)
+            if self._folder is not None:
+                self._folder.settle(run_id)
 
     def put(
         self,
@@ -236,12 +258,12 @@ class Backlog:
         """Note down which frames go together, so that they always will."""
         token = token_of(self._name, first, last)
         self._say(said_plan(first, last))
-        spans = tuple(span for each in found for span in each.load())
+        spans = tuple(span for each in found for span in _loaded(each))
         return Sending(batch=PackedBatch(token=token, spans=spans), last=last)
 
     @property
     def _name(self) -> str:
-        return self._folder.name if self._folder else f"memory-{id(self):x}"
+        return self._folder.name if self._folder else self._unnamed
 
     def _is_due(self) -> bool:
         if not self._waiting:
@@ -338,6 +360,14 @@ class Backlog:
             folder, self._folder = self._folder, None
             if folder is not None:
                 folder.close(remove=not any(each.place for each in self._waiting))
+
+
+def _loaded(waiting: _Waiting) -> tuple[PackedSpan, ...]:
+    try:
+        return waiting.load()
+    except (OSError, ValueError) as error:
+        LOGGER.error("%d spans in the spool are lost: %s", waiting.rows, error)
+        return ()
 
 
 def _parts(spans: Sequence[PackedSpan]) -> list[tuple[PackedSpan, ...]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from otel_agent_replay.capture.spool.frames import MAGIC
+from otel_agent_replay.capture.spool.frames import MAGIC, read_frames
 
 __all__ = [
     "Folder",
@@ -26,6 +27,7 @@ __all__ = [
 _LOCK: Final = "lock"
 _SEGMENT: Final = ".segment"
 _SENT: Final = "sent"
+_GONE: Final = ".gone-"
 _LONG: Final = 1 << 20
 _PRIVATE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
@@ -37,11 +39,18 @@ class FullError(OSError):
 
 @dataclass(slots=True)
 class Segment:
-    """A file of a folder, and the number of the last spans in it."""
+    """A file of a folder.
+
+    Attributes:
+        path, size: The file.
+        last: The number of the last spans in it.
+        held: The runs that are not decided on, of which it has spans.
+    """
 
     path: Path
     size: int
     last: int = 0
+    held: set[str] = field(default_factory=set)
 
 
 class Folder:
@@ -79,7 +88,7 @@ class Folder:
         """Return the folder of a process that is gone; None if one holds it."""
         try:
             lock = _locked(path)
-        except FileNotFoundError:  # somebody else has just finished with it
+        except OSError:  # somebody else has just finished with it, or it is not ours
             return None
         if lock is None:
             return None
@@ -108,14 +117,8 @@ class Folder:
             self.begin_segment()
         file, segment = self._file, self.segments[-1]
         assert file is not None  # noqa: S101 - begun just now
-        rest = memoryview(content)
-        try:
-            while rest:
-                rest = rest[os.write(file, rest) :]
-        except OSError:
-            os.ftruncate(file, segment.size)
-            raise
         start = segment.size
+        _write(file, content, start)
         segment.size += len(content)
         return segment.path, start
 
@@ -125,20 +128,37 @@ class Folder:
             os.close(self._sent)
             self._sent = None
             renewed = self.path / f".{_SENT}"
-            renewed.write_bytes(MAGIC + before)
+            renewed.unlink(missing_ok=True)
+            file = _opened(renewed)
+            try:
+                _write(file, MAGIC + before, 0)
+            finally:
+                os.close(file)
             renewed.rename(self.path / _SENT)
         if self._sent is None:
+            found = self.sent()
             self._sent = _opened(self.path / _SENT)
-            self._sent_size = os.fstat(self._sent).st_size
-            if not self._sent_size:
-                frame = MAGIC + frame
-        os.write(self._sent, frame)
+            # Behind a torn note nothing would be read.
+            self._sent_size = len(found) - read_frames(found).torn
+            os.ftruncate(self._sent, self._sent_size)
+        if not self._sent_size:
+            frame = MAGIC + frame
+        _write(self._sent, frame, self._sent_size)
         self._sent_size += len(frame)
 
     def release(self, number: int) -> None:
         """Remove the files whose spans are stored, up to a number."""
-        while len(self.segments) > 1 and self.segments[0].last <= number:
+        while len(self.segments) > 1 and self._is_done(self.segments[0], number):
             self.segments.pop(0).path.unlink(missing_ok=True)
+
+    def settle(self, run_id: str) -> None:
+        """Say that a run is decided on: its held spans are not needed any more."""
+        for each in self.segments:
+            each.held.discard(run_id)
+
+    @staticmethod
+    def _is_done(segment: Segment, number: int) -> bool:
+        return segment.last <= number and not segment.held
 
     def files(self) -> list[Path]:
         """Return the segments that a folder has, oldest first."""
@@ -156,7 +176,11 @@ class Folder:
             os.close(self._sent)
             self._sent = None
         if remove:
-            shutil.rmtree(self.path, ignore_errors=True)
+            # Renamed first: what is half removed, nobody must take over.
+            gone = self.path.with_name(f"{_GONE}{self.path.name}")
+            with contextlib.suppress(OSError):
+                self.path.rename(gone)
+                shutil.rmtree(gone, ignore_errors=True)
         os.close(self._lock)
 
     def leave_to_parent(self) -> None:
@@ -183,13 +207,22 @@ def dead_folders(root: Path) -> Iterator[Folder]:
     """Yield the folders that no living process holds, each locked, oldest first."""
     try:
         found = [each for each in root.glob("[0-9]*") if each.is_dir()]
-        found.sort(key=lambda each: each.stat().st_mtime_ns)
+        found.sort(key=_written_at)
+        for each in root.glob(f"{_GONE}*"):
+            shutil.rmtree(each, ignore_errors=True)
     except OSError:
         return
     for path in found:
         folder = Folder.take(path)
         if folder is not None:
             yield folder
+
+
+def _written_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # somebody else has just finished with it
+        return 0
 
 
 def spool_bytes(root: Path) -> int:
@@ -215,6 +248,17 @@ def mentions(root: Path, text: str) -> tuple[Path, ...]:
         except OSError:  # stored and removed meanwhile
             continue
     return tuple(found)
+
+
+def _write(file: int, content: bytes, size: int) -> None:
+    """Write at the end of a file that has this size, all or nothing."""
+    rest = memoryview(content)
+    try:
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    except OSError:
+        os.ftruncate(file, size)
+        raise
 
 
 def _opened(path: Path) -> int:

@@ -28,8 +28,8 @@ MAGIC: Final = b"agent-replay spool \x01"
 LONGEST: Final = 1 << 30
 """Bytes of one frame; a length above it is damage."""
 
-Kind = Literal["spans", "open", "sent"]
-_KINDS: Final[tuple[Kind, ...]] = ("spans", "open", "sent")
+Kind = Literal["spans", "open", "sent", "held", "settled"]
+_KINDS: Final[tuple[Kind, ...]] = ("spans", "open", "sent", "held", "settled")
 _HEADER: Final = struct.Struct("<IIQB")
 _CHECKED_FROM: Final = 8
 

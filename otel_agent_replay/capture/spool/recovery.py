@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from otel_agent_replay import semconv
+from otel_agent_replay.capture.guard import LOGGER, place_of
 from otel_agent_replay.capture.spool.folder import Folder, dead_folders
 from otel_agent_replay.capture.spool.frames import Frame, read_frames
 from otel_agent_replay.capture.spool.sending import (
@@ -18,6 +19,7 @@ from otel_agent_replay.capture.spool.sending import (
     token_of,
 )
 from otel_agent_replay.capture.spool.spooled import read_spans
+from otel_agent_replay.errors import StoreError
 from otel_agent_replay.model.content import PackedBatch, PackedSpan
 
 __all__ = ["Recovered", "cut_off", "recover"]
@@ -97,6 +99,7 @@ class _Left:
     def __init__(self, sent: Sent) -> None:
         self.sent = sent
         self.opened: dict[tuple[str, str], PackedSpan] = {}
+        self.held: dict[str, list[PackedSpan]] = {}
         self.last_ns = 0
         self.torn = 0
         self.spans = 0
@@ -112,6 +115,9 @@ class _Left:
                     yield frame, spans
 
     def _read(self, frame: Frame) -> tuple[PackedSpan, ...]:
+        if frame.kind == "settled":
+            self.held.pop(frame.content.decode(), None)
+            return ()
         try:
             spans = read_spans(frame.content)
         except ValueError:
@@ -125,6 +131,9 @@ class _Left:
                 self.last_ns = max(self.last_ns, span.start_ns)
             else:
                 self.opened.pop(key, None)
+                if frame.kind == "held":
+                    run_id = span.attributes.get(semconv.RUN_ID, "")
+                    self.held.setdefault(run_id, []).append(each)
                 self.last_ns = max(self.last_ns, span.end_ns)
         return spans
 
@@ -139,12 +148,16 @@ def _recovered(folder: Folder, write: Write) -> Recovered:
     for first, last, spans in _batches(left, folder):
         folder.say_sent(said_plan(first, last), b"")
         token = token_of(folder.name, first, last)
-        write(PackedBatch(token=token, spans=spans))
+        _write(write, PackedBatch(token=token, spans=spans))
         folder.say_sent(said_done(last), b"")
         left.spans += len(spans)
+    held = tuple(span for spans in left.held.values() for span in spans)
+    if held:
+        _write(write, PackedBatch(token=f"{folder.name}-held", spans=held))
+        left.spans += len(held)
     ended = left.cut_off()
     if ended:
-        write(PackedBatch(token=f"{folder.name}-open", spans=ended))
+        _write(write, PackedBatch(token=f"{folder.name}-open", spans=ended))
     return Recovered(
         processes=bool(left.spans or ended),
         spans=left.spans,
@@ -152,6 +165,21 @@ def _recovered(folder: Folder, write: Write) -> Recovered:
         torn=left.torn,
         runs=tuple(each.scope for each in ended if _is_root(each)),
     )
+
+
+def _write(write: Write, batch: PackedBatch) -> None:
+    """Write a batch; a span that no store takes keeps nothing else back."""
+    try:
+        write(batch)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it would come again
+        if len(batch.spans) > 1:
+            for number, span in enumerate(batch.spans):
+                token = f"{batch.token}-{number}"
+                _write(write, PackedBatch(token=token, spans=(span,)))
+            return
+        LOGGER.error("A span cannot be stored (%s)", place_of(error))
 
 
 def _batches(

@@ -47,6 +47,7 @@ def read_sent(file: bytes) -> Sent:
                 done = max(done, last)
             case [int(first), int(last)]:
                 planned = (first, last)
+                done = max(done, first - 1)  # batches go one after another
             case _:
                 continue
     if planned is not None and planned[1] <= done:
