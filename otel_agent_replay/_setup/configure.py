@@ -153,10 +153,10 @@ def _handover(command: str) -> children.Handover | None:
 
 
 def _before_fork() -> None:
-    """Let the writer finish: a child forked from the middle of a write would hang."""
+    """Let the worker finish: a child has no use for half of what it was at."""
     parts = sessions.current() or _process.parts
     if parts is not None:
-        parts.pipeline.flush(_FORK_WAITS)
+        parts.pipeline.spooled(_FORK_WAITS)
 
 
 def _become_child(handover: children.Handover | None) -> None:

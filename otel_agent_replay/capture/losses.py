@@ -14,7 +14,8 @@ class Losses:
     """Counts losses; safe from any thread and from finalizers.
 
     Reasons: `queue` (full), `redaction` (a rule failed), `encoding` (a span could
-    not be read), `spool` (full), `store` (the store refused for too long), `capture`
+    not be read), `sdk_limit` (attributes,
+    events or links over the SDK's limits), `spool` (full), `store` (the store refused for too long), `capture`
     (our own code failed). What a killed process leaves half written is `torn`.
     """
 

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_agent_replay import semconv
@@ -166,6 +167,10 @@ class Pipeline:
             done &= each.flush(max(0.0, end - time.monotonic()))
         return done
 
+    def spooled(self, timeout: float) -> bool:
+        """Wait until all spans taken so far are in the spool; False if time ran out."""
+        return self._worker.flush(timeout)
+
     def shutdown(self, timeout: float = 30.0) -> bool:
         """Write what is queued, then stop; safe to repeat.
 
@@ -205,21 +210,24 @@ class Pipeline:
     def _deliver(self, batch: Sequence[_Item]) -> None:
         """Redact, pack, send on and spool a batch."""
         finisher = self._ready()
+        finished = [each for each in batch if isinstance(each, FinishedSpan)]
         if finisher is None:
-            lost = [each for each in batch if isinstance(each, FinishedSpan)]
-            self._unready += len(lost)
-            for each in lost:
+            self._unready += len(finished)
+            for each in finished:
                 self.losses.count(each.run_id, "store")
             return
-        begun = {each.key: each for each in batch if isinstance(each, Begun)}
+        ended = {_key(each) for each in finished}
+        begun = [each for each in batch if isinstance(each, Begun)]
         taken = _Taken()
-        for each in batch:
-            if isinstance(each, FinishedSpan):
-                begun.pop(_key(each), None)
-                self._take(finisher, each, taken)
+        for each in [each for each in finished if not each.tells_losses]:
+            self._take(finisher, each, taken)
+        opened = self._opened(finisher, [b for b in begun if b.key not in ended])
+        self._spool(finisher, taken.ready, opened)
+        # They tell what their run has lost, in this batch too.
+        for each in [each for each in finished if each.tells_losses]:
+            self._take(finisher, each, taken)
         for run_id, spans in taken.held.items():
             self._backlog.hold(run_id, spans)
-        self._spool(finisher, taken.ready, self._opened(finisher, begun.values()))
         if taken.ends:
             self._spool(finisher, taken.ends, (), spare=True)
         self._used = True
@@ -269,6 +277,9 @@ class Pipeline:
         yield lambda: None
 
     def _packed(self, finisher: Finisher, each: FinishedSpan) -> PackedSpan | None:
+        cut = _cut_by_limits(each.span)
+        if cut:
+            self.losses.count(each.run_id, "sdk_limit", cut)
         lost = self.losses.take(each.run_id) if each.tells_losses else {}
         told = {semconv.RUN_DROPPED + reason: count for reason, count in lost.items()}
         try:
@@ -332,6 +343,11 @@ class Pipeline:
             LOGGER.warning("%d spans are lost: no store took them", self._unready)
         if opened:
             self._backlog.put(cut_off(opened, time.time_ns()), spare=True)
+
+
+def _cut_by_limits(span: ReadableSpan) -> int:
+    """Return how many attributes, events and links the SDK's limits took."""
+    return span.dropped_attributes + span.dropped_events + span.dropped_links
 
 
 def _key(finished: FinishedSpan) -> Key:

@@ -21,10 +21,12 @@ __all__ = [
     "Kind",
     "framed",
     "header_size",
+    "is_of_other_version",
     "read_frames",
 ]
 
-MAGIC: Final = b"agent-replay spool \x01"
+_NAME: Final = b"agent-replay spool "
+MAGIC: Final = _NAME + b"\x01"
 LONGEST: Final = 1 << 30
 """Bytes of one frame; a length above it is damage."""
 
@@ -63,6 +65,11 @@ def framed(kind: Kind, number: int, content: bytes) -> bytes:
 def header_size() -> int:
     """Return how many bytes stand before a frame's content."""
     return _HEADER.size
+
+
+def is_of_other_version(file: bytes) -> bool:
+    """Return whether another version of this package wrote a file."""
+    return file.startswith(_NAME) and not file.startswith(MAGIC) and file != _NAME
 
 
 def read_frames(file: bytes) -> Content:

@@ -10,7 +10,12 @@ from typing import Final, TypeAlias
 from otel_agent_replay import semconv
 from otel_agent_replay.capture.guard import LOGGER, place_of
 from otel_agent_replay.capture.spool.folder import Folder, dead_folders
-from otel_agent_replay.capture.spool.frames import Frame, read_frames
+from otel_agent_replay.capture.spool.frames import (
+    MAGIC,
+    Frame,
+    is_of_other_version,
+    read_frames,
+)
 from otel_agent_replay.capture.spool.sending import (
     Sent,
     read_sent,
@@ -78,8 +83,9 @@ def recover(
         try:
             if stop():
                 break
-            total += _recovered(folder, write)
-            whole = True
+            if _is_readable(folder):
+                total += _recovered(folder, write)
+                whole = True
         finally:
             folder.close(remove=whole)
     return total
@@ -141,6 +147,20 @@ class _Left:
         """Return what was open; a run says so where a record was torn."""
         found = cut_off([*self.opened.values()], self.last_ns)
         return tuple(_with_torn(each, self.torn) for each in found)
+
+
+def _is_readable(folder: Folder) -> bool:
+    """Whether this version wrote a folder; one of another version stays as it is."""
+    for path in folder.files():
+        with path.open("rb") as file:
+            if is_of_other_version(file.read(len(MAGIC))):
+                LOGGER.warning(
+                    "%s was written by another version of otel-agent-replay; `recover` "
+                    "of that version can store it.",
+                    folder.path,
+                )
+                return False
+    return True
 
 
 def _recovered(folder: Folder, write: Write) -> Recovered:
