@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_agent_replay import semconv
@@ -277,7 +276,7 @@ class Pipeline:
         yield lambda: None
 
     def _packed(self, finisher: Finisher, each: FinishedSpan) -> PackedSpan | None:
-        cut = _cut_by_limits(each.span)
+        cut = _cut_by_limits(each)
         if cut:
             self.losses.count(each.run_id, "sdk_limit", cut)
         lost = self.losses.take(each.run_id) if each.tells_losses else {}
@@ -345,9 +344,17 @@ class Pipeline:
             self._backlog.put(cut_off(opened, time.time_ns()), spare=True)
 
 
-def _cut_by_limits(span: ReadableSpan) -> int:
-    """Return how many attributes, events and links the SDK's limits took."""
-    return span.dropped_attributes + span.dropped_events + span.dropped_links
+def _cut_by_limits(finished: FinishedSpan) -> int:
+    """Return how many attributes, events and links, at least, the SDK's limits took.
+
+    Our own attributes travel beside the span too, so none of them is lost.
+    """
+    span = finished.span
+    lost = span.dropped_attributes
+    if lost:
+        own = {*finished.marks, *finished.extra}
+        lost = max(0, lost - len(own.difference(span.attributes or ())))
+    return lost + span.dropped_events + span.dropped_links
 
 
 def _key(finished: FinishedSpan) -> Key:
