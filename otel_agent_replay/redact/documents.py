@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
 
-from otel_agent_replay.model.payload import JsonValue, parse_json
+from otel_agent_replay.model.payload import JsonValue, dump_json, parse_json
 from otel_agent_replay.redact.edits import Edit, Edits, applied, difference
 from otel_agent_replay.redact.failure import RedactionError
+from otel_agent_replay.redact.glance import LEAST_CARD, LEAST_NUMBER, Glance
 from otel_agent_replay.redact.logprobs import resolve
 from otel_agent_replay.redact.memo import Memo
 from otel_agent_replay.redact.names import classify
@@ -18,7 +19,12 @@ from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
 from otel_agent_replay.redact.rules import Find
 from otel_agent_replay.redact.scan import Scanner
-from otel_agent_replay.redact.tokens import has_twin_keys, parse_twins, token_edits
+from otel_agent_replay.redact.tokens import (
+    has_twin_keys,
+    parse_twins,
+    text_edits_in,
+    token_edits,
+)
 from otel_agent_replay.redact.walk import ROOT, Gather, Place, Rebuild, Walk
 
 __all__ = ["Documents", "looks_json"]
@@ -26,8 +32,15 @@ __all__ = ["Documents", "looks_json"]
 _PASSES: Final = 8
 _BLOB: Final = re.compile(r"(?:data:[\w.+/;=-]{0,128},)?[A-Za-z0-9+/_-]+={0,3}\s?")
 _LEAST_BLOB: Final = 1024
-_LEAST_NUMBER: Final = 1000
-_CARD_NUMBERS: Final = 10**12
+_LEAST_REMEMBERED: Final = 64
+"""Looking again at a shorter text costs less than remembering it."""
+
+
+class _Pass(NamedTuple):
+    """The edits of one pass; `at_rest` if another one finds nothing more."""
+
+    edits: Edits
+    at_rest: bool = False
 
 
 class Documents:
@@ -52,6 +65,8 @@ class Documents:
         )
         self._tools = any(rule.argument is not None for rule in self._placed)
         self._memo: Memo[Edits] = Memo()
+        # Who redacts a body asks again whether what came of it is at rest.
+        self._rested = ""
 
     # --- texts -----------------------------------------------------------------
 
@@ -65,11 +80,15 @@ class Documents:
 
     def fresh_edits(self, text: str) -> Edits:
         """Return the edits of a text that hardly comes again, such as a body."""
-        return self._settled(text, self._one_pass)
+        if text == self._rested:
+            return ()
+        edits = self._settled(text, self._one_pass)
+        self._rested = applied(text, edits)
+        return edits
 
     def found_edits(self, text: str, find: Find) -> Edits:
         """Return the edits of a text in which `find` looks before the rules."""
-        return self._settled(text, lambda each: self._scanner.edits(each, find))
+        return self._settled(text, lambda each: _Pass(self._scanner.edits(each, find)))
 
     def text_edits(self, text: str) -> Edits:
         """Return the edits of a text, which may be JSON."""
@@ -79,31 +98,49 @@ class Documents:
             self._memo.put(text, known)
         return known
 
-    def _settled(self, text: str, one_pass: Callable[[str], Edits]) -> Edits:
+    def expect(self, values: Iterable[JsonValue]) -> None:
+        """Look at the texts of values that will be redacted; all at once costs less."""
+        texts: list[str] = []
+        todo = list(values)
+        while todo:
+            each = todo.pop()
+            if isinstance(each, str):
+                inner = None if each[:1].isalnum() else _document_in(each)
+                if inner is None:
+                    texts.append(each)
+                else:
+                    todo.append(inner)
+            elif isinstance(each, dict):
+                texts += each
+                todo += each.values()
+            elif isinstance(each, list):
+                todo += each
+        for text in self._scanner.suspects(texts):
+            self.text_edits(text)
+
+    def _settled(self, text: str, one_pass: Callable[[str], _Pass]) -> Edits:
         """Repeat until nothing more is found, for what a pass lays bare."""
-        edits = one_pass(text)
-        if not edits:
-            return ()
+        edits, at_rest = one_pass(text)
+        if not edits or at_rest:
+            return edits
         new = applied(text, edits)
         for count in range(_PASSES):
-            more = one_pass(new)
+            more, at_rest = one_pass(new)
             if not more:
                 return difference(text, new) if count else edits
             new = applied(new, more)
+            if at_rest:
+                return difference(text, new)
         raise RedactionError("A text", "its rules do not come to rest")
 
-    def _one_pass(self, text: str) -> Edits:
-        if looks_json(text):
-            try:
-                value = parse_json(text)
-            except (ValueError, RecursionError):
-                value = None
-            if isinstance(value, (dict, list)):
-                return self._document(text, value, ROOT)
+    def _one_pass(self, text: str) -> _Pass:
+        value = _document_in(text)
+        if value is not None:
+            return self._document(text, value, ROOT)
         if len(text) >= _LEAST_BLOB and _BLOB.fullmatch(text):
             # An image or an encrypted part; no rule's secret looks like one.
-            return ()
-        return self._scanner.edits(text)
+            return _Pass(())
+        return _Pass(self._scanner.edits(text))
 
     # --- documents -------------------------------------------------------------
 
@@ -118,16 +155,81 @@ class Documents:
             lambda each: self._document(each, parse_json(each), place),
         )
 
-    def _document(self, text: str, value: JsonValue, place: Place) -> Edits:
+    def _document(self, text: str, value: JsonValue, place: Place) -> _Pass:
+        plain = self._plain_edits(text, value)
+        if plain is not None:
+            return _Pass(plain, at_rest=True)
         walk = self.walk(value, place)
         if has_twin_keys(text, walk.keys):
             # A dict keeps the last of equal keys; the first ones have values too.
             walk = self.walk(parse_twins(text), place)
-        return token_edits(text, walk.changes) if walk.changes else ()
+        return _Pass(token_edits(text, walk.changes) if walk.changes else ())
+
+    def _glances(self, value: JsonValue, text: str | None) -> list[Glance] | None:
+        """Look at a document and those inside its texts; outer ones come first.
+
+        None where a value has to be looked at where it stands.
+        """
+        if self._placed:
+            return None
+        todo: list[tuple[JsonValue, str | None]] = [(value, text)]
+        glances: list[Glance] = []
+        while todo:
+            each, written = todo.pop()
+            glance = Glance(each, written, names=self._names)
+            if not glance.plain:
+                return None
+            twins = written is not None and written != dump_json(each)
+            if twins and has_twin_keys(str(written), glance.keys):
+                return None
+            for found in glance.texts:
+                inner = None if found[:1].isalnum() else _document_in(found)
+                if inner is not None:
+                    todo.append((inner, found))
+                    glance.inner.add(found)
+            glances.append(glance)
+        return glances
+
+    def _changing(self, glances: list[Glance]) -> set[str | None]:
+        """Return which of the texts of documents change."""
+        texts: set[str] = set().union(*(each.texts - each.inner for each in glances))
+        long = [text for text in texts if len(text) >= _LEAST_REMEMBERED]
+        known = {text: self._memo.get(text) for text in long}
+        fresh = {text for text in texts if known.get(text) is None}
+        suspects = self._scanner.suspects(fresh)
+        changing: set[str | None] = {text for text, edits in known.items() if edits}
+        changing.update(text for text in suspects if self.text_edits(text))
+        for text in fresh.difference(suspects).intersection(long):
+            self._memo.put(text, ())
+        if changing:
+            for each in reversed(glances):
+                if not changing.isdisjoint(each.texts):
+                    changing.add(each.written)
+        return changing
+
+    def _plain_edits(self, text: str, value: JsonValue) -> Edits | None:
+        """Return all edits of a document in which each text is for itself.
+
+        None where it is not so, or where a text that changes has a say in others.
+        """
+        glances = self._glances(value, text)
+        if glances is None:
+            return None
+        changing = self._changing(glances)
+        if not changing:
+            return ()
+        outer = glances[0]
+        if not changing.isdisjoint(outer.names):
+            return None
+        changed = {each: self.text_edits(each) for each in outer.texts & changing}
+        return text_edits_in(text, changed)
 
     def value(self, value: JsonValue, place: Place = ROOT) -> JsonValue:
         """Return a JSON value redacted; the same object where nothing changes."""
         for _ in range(_PASSES):
+            glances = self._glances(value, None)
+            if glances is not None and not self._changing(glances):
+                return value
             walk = self.walk(value, place)
             if not walk.changes:
                 return value
@@ -173,11 +275,11 @@ class Documents:
         """Return the digits for a number, or None to keep it."""
         kind = self._placed_kind(place)
         text = str(value)
-        if kind is None and isinstance(value, int) and value >= _LEAST_NUMBER:
+        if kind is None and isinstance(value, int) and value >= LEAST_NUMBER:
             meaning = classify(key) if key is not None and self._names else None
             if meaning is not None and meaning.covers(text):
                 kind = meaning.kind
-            elif value >= _CARD_NUMBERS:
+            elif value >= LEAST_CARD:
                 found = self._scanner.edits(text)
                 return found[0].text if found and found[0].text.isdigit() else None
         if kind is None or self._scanner.kept(text):
@@ -200,6 +302,17 @@ class Documents:
             if rule.at(place.path) or rule.takes(place.tool, place.path):
                 return rule.kind
         return None
+
+
+def _document_in(text: str) -> JsonValue:
+    """Return the JSON object or list that a text is, or None."""
+    if not looks_json(text):
+        return None
+    try:
+        value = parse_json(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, (dict, list)) else None
 
 
 def looks_json(text: str) -> bool:

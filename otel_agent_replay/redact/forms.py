@@ -35,8 +35,8 @@ BASIC_PREFIX: Final = "cmVkYWN0ZWQ6"
 """`redacted:` in Base64."""
 
 CARD_SHAPE: Final = (
-    r"\d{13,19}|\d{4}(?P<gap>[ -])(?:\d{4}(?P=gap)\d{4}(?P=gap)\d{4}"
-    r"|\d{6}(?P=gap)\d{4,5})"
+    r"[0-9]{13,19}|[0-9]{4}(?P<gap>[ -])"
+    r"(?:[0-9]{4}(?P=gap)[0-9]{4}(?P=gap)[0-9]{4}|[0-9]{6}(?P=gap)[0-9]{4,5})"
 )
 """Digits of a card: in one piece, 4-4-4-4, 4-6-5 or 4-6-4."""
 

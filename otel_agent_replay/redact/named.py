@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 from otel_agent_replay.model.payload import parse_json
+from otel_agent_replay.redact.gates import assigned
 from otel_agent_replay.redact.names import SecretName, classify
 from otel_agent_replay.redact.rules import Found, Gate, Rule
 
@@ -36,20 +37,16 @@ _MORE_WORDS: Final = re.compile(r"[ \t]+[^\W\d_]|'[a-z]")
 _LEAST: Final = 4
 
 
-_ASCII_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
-
-
 class _Span(NamedTuple):
     start: int
     end: int
 
 
-def _ends(text: str, words: Iterable[str]) -> list[tuple[int, int]]:
+def _ends(text: str, words: Collection[str]) -> list[tuple[int, int]]:
     """Return where words stand in a text, in order; `in` finds them fastest."""
-    low = text.lower()
-    if len(low) != len(text):
-        # A few letters have a lower case of another length.
-        low = text.translate(_ASCII_LOWER)
+    if not words:
+        return []
+    low = text.lower() if text.isascii() else _ascii_lower(text)
     found: list[tuple[int, int]] = []
     for word in words:
         at = low.find(word)
@@ -59,10 +56,18 @@ def _ends(text: str, words: Iterable[str]) -> list[tuple[int, int]]:
     return sorted(found)
 
 
+def _ascii_lower(text: str) -> str:
+    """Keep every other letter: a few have a lower case of another length."""
+    raw = text.encode("utf-8", "surrogatepass")
+    return raw.lower().decode("utf-8", "surrogatepass")
+
+
 def _assignments(text: str) -> Iterator[Found]:
     """Find what is assigned to a secret name, quoted or bare."""
     done = 0
-    for start, end in _ends(text, _CORE_WORDS):
+    seen = assigned(text.encode("utf-8", "surrogatepass")).decode("latin-1")
+    words = [word for word in _CORE_WORDS if word in seen]
+    for start, end in _ends(text, words):
         after = _AFTER.match(text, end) if start >= done else None
         if after is None:
             continue
@@ -141,7 +146,15 @@ def _is_value(text: str, span: _Span, colon: bool) -> bool:  # noqa: FBT001
 
 _SAID_WORDS: Final = (
     *("password", "passphrase", "passcode", "api key", "api-key", "apikey"),
-    *("access token", "pin", "pin code", "secret"),
+    *("access token", "secret"),
+)
+_PIN_WORDS: Final = ("pin", "pin code")
+_SAID_SPACE: Final = rb"[\s\x1c-\x1f\x80-\xff]{1,9}"
+"""White space of one to three characters, or anything beyond ASCII."""
+_SAID_PIN: Final = re.compile(
+    rb"pin(?: code)?"
+    + _SAID_SPACE
+    + rb"(?:is|was|=|ist|est|es)[:\s\x1c-\x1f\x80-\xff]",
 )
 _SAID: Final = re.compile(
     r"\s{1,3}(?:is|was|=|ist|est|es)[:\s]{1,4}[\"'`]?(?P<it>[^\s\"'`,;<>]{4,256})",
@@ -149,9 +162,9 @@ _SAID: Final = re.compile(
 )
 
 
-def _said(text: str) -> Iterator[Found]:
+def _said(text: str, words: Collection[str] = _SAID_WORDS) -> Iterator[Found]:
     """Find `my password is hunter2`: a value with a digit, so no word of prose."""
-    for _, end in _ends(text, _SAID_WORDS):
+    for _, end in _ends(text, words):
         match = _SAID.match(text, end)
         if match is None:
             continue
@@ -169,7 +182,7 @@ NAMED_RULES: Final[tuple[Rule, ...]] = (
         definition=f"{_CORE_WORDS} {_AFTER.pattern} {_BARE.pattern} {_CODE.pattern}",
         find=_assignments,
         by_name=True,
-        gate=Gate(_CORE_WORDS, "lower"),
+        gate=Gate(_CORE_WORDS, "assigned"),
     ),
     Rule(
         name="said-secret",
@@ -178,5 +191,13 @@ NAMED_RULES: Final[tuple[Rule, ...]] = (
         find=_said,
         by_name=True,
         gate=Gate(_SAID_WORDS, "lower"),
+    ),
+    Rule(
+        name="said-pin",
+        kind="secret",
+        definition=f"{_PIN_WORDS} {_SAID.pattern}",
+        find=lambda text: _said(text, _PIN_WORDS),
+        by_name=True,
+        gate=Gate(_PIN_WORDS[:1], "lower", _SAID_PIN),
     ),
 )

@@ -12,7 +12,7 @@ from otel_agent_replay.errors import ConfigurationError
 __all__ = ["Find", "Found", "Gate", "KeyPath", "Rule"]
 
 Coding: TypeAlias = Literal["plain", "query", "json"]
-Look: TypeAlias = Literal["text", "lower", "digits"]
+Look: TypeAlias = Literal["text", "lower", "assigned", "digits", "word"]
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Where a value stands in a JSON document: keys and list positions."""
 
@@ -50,11 +50,21 @@ Find: TypeAlias = Callable[[str], Iterable[Found]]
 class Gate(NamedTuple):
     """Literals of which one must occur in a text for its rule to be tried.
 
-    `look` says where: in the text, in lower case, or with each digit as `0`.
+    Without one the rule must be sure to find nothing. The literals are ASCII.
+
+    Attributes:
+        literals: What is looked for.
+        look: In what: the `text`; the text in `lower` case; what in lower case
+            stands before `:`, `=` or after `--` (`assigned`); the text with each of
+            its `digits` as `0`, capitals as `A`, spaces as `-`, without small
+            letters, quotes and parentheses; the start of a `word` of 15 and more
+            letters, digits, `_` and `-`.
+        pattern: What must be in the look besides, where a literal alone says little.
     """
 
     literals: tuple[str, ...]
     look: Look = "text"
+    pattern: re.Pattern[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

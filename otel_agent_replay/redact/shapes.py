@@ -61,7 +61,7 @@ def _key_rule(shape: KeyShape) -> Rule:
         kind="key",
         definition=f"key {shape.starts} {compiled.pattern}",
         find=find,
-        gate=Gate(shape.starts),
+        gate=Gate(shape.starts, shape.look),
     )
 
 
@@ -98,9 +98,14 @@ def _block_end(text: str, start: int) -> int:
 
 
 _BEARER: Final = re.compile(
-    r"(?i)\bbearer(?:\s|%20|\+){1,4}(?P<it>[A-Za-z0-9._~+/-]{8,}=*)",
+    r"(?ai:\bbearer)(?:\s|%20|\+){1,4}(?P<it>[A-Za-z0-9._~+/-]{8,}=*)",
 )
-_BASIC: Final = re.compile(r"(?i)\bbasic\s{1,4}(?P<it>[A-Za-z0-9+/]{6,}={0,2})")
+_BASIC: Final = re.compile(r"(?ai:\bbasic)\s{1,4}(?P<it>[A-Za-z0-9+/]{6,}={0,2})")
+_BASIC_IN_BYTES: Final = re.compile(
+    rb"basic[\s\x1c-\x1f\x80-\xff]{1,12}(?:[a-z0-9+/]{4})*"
+    rb"(?:[a-z0-9+/]{4}(?![a-z0-9+/])|[a-z0-9+/]{2}==|[a-z0-9+/]{3}=)",
+)
+"""In lower case; what by its length is no Base64 is a word."""
 _LONG_ENOUGH_TO_BE_NO_WORD: Final = 24
 
 
@@ -133,7 +138,7 @@ SHAPE_RULES: Final[tuple[Rule, ...]] = (
         "telegram-bot-token",
         "secret",
         r"(?<![\w-])(?:bot)?(?P<it>\d{8,10}:AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])",
-        Gate((":AA",)),
+        Gate(("AA",), "word"),
     ),
     pattern_rule(
         "slack-webhook",
@@ -145,13 +150,13 @@ SHAPE_RULES: Final[tuple[Rule, ...]] = (
         "azure-client-secret",
         "secret",
         r"(?<![\w~.-])[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}(?![\w~-])",
-        Gate(("Q~",)),
+        Gate(("~",), pattern=re.compile(rb"Q~")),
     ),
     pattern_rule(
         "twilio-key",
         "secret",
         r"SK(?<![A-Za-z0-9_-]SK)[0-9a-f]{32}(?![0-9A-Za-z])",
-        Gate(("SK",)),
+        Gate(("SK",), "word"),
     ),
     pattern_rule(
         "jwt",
@@ -172,7 +177,7 @@ SHAPE_RULES: Final[tuple[Rule, ...]] = (
         kind="basic",
         definition=_BASIC.pattern,
         find=_basics,
-        gate=Gate(("basic",), "lower"),
+        gate=Gate(("basic",), "lower", _BASIC_IN_BYTES),
     ),
 )
 
