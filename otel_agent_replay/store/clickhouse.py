@@ -1,73 +1,125 @@
 # ruff: noqa: D102 - the methods' contract stands in base.py
-"""The store for many machines: a ClickHouse server, over HTTP.
+"""The store for many machines: a ClickHouse server, or a cluster, over HTTP.
 
 Spans are in `otel_traces`, whose columns are the Collector's; payload pieces are
-in `agent_replay_contents`. Rows that were sent twice are told apart on reading.
+in `agent_replay_contents`, what a run list shows in `agent_replay_runs`.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, Self
 
 from otel_agent_replay import semconv
-from otel_agent_replay.errors import (
-    AmbiguousRunError,
-    RunNotFoundError,
-    StoreUnavailableError,
-)
+from otel_agent_replay.errors import AmbiguousRunError, RunNotFoundError
 from otel_agent_replay.model.content import (
     PackedBatch,
     PackedSpan,
     Packer,
     scope_of,
-    trace_scope,
     unpack,
 )
-from otel_agent_replay.model.run import RunFilter, RunSummary
-from otel_agent_replay.model.span import SpanRecord
-from otel_agent_replay.store.base import ALL_RUNS, Store, StoreCheck
+from otel_agent_replay.model.run import Retention, RunFilter, RunMark, RunSummary
+from otel_agent_replay.model.span import SpanRecord, storable
+from otel_agent_replay.store.base import (
+    ALL_RUNS,
+    Pruned,
+    Store,
+    StoreCheck,
+    StoreStats,
+)
 from otel_agent_replay.store.clickhouse_client import ClickHouse, address
+from otel_agent_replay.store.clickhouse_runs import (
+    DOUBLED,
+    Layout,
+    doubled_among,
+    folded,
+    runs_query,
+    summary_of,
+)
+from otel_agent_replay.store.clickhouse_schema import (
+    CONTENTS,
+    KNOWN,
+    MARKS,
+    SETTINGS,
+    SPANS,
+)
 from otel_agent_replay.store.clickhouse_sql import (
     CONTENT_COLUMNS,
+    PLACE,
+    PLACED,
     SPAN_COLUMNS,
     run_id_of,
-    runs_query,
     spans_query,
+    traces_of,
+    traces_query,
 )
-from otel_agent_replay.store.migrate import migrations, pending
+from otel_agent_replay.store.clickhouse_tables import (
+    Tables,
+    Wanted,
+    prepare,
+    problems,
+)
+from otel_agent_replay.store.clickhouse_upkeep import (
+    delete_runs,
+    expired,
+    hold,
+    hold_golden,
+    prune,
+    purge,
+    stats,
+)
 from otel_agent_replay.store.rows import Row, from_row, to_row
-from otel_agent_replay.store.summary import class_or_default, status_or_failed
 
 __all__ = ["ClickHouseStore"]
 
-_KNOWN: Final = migrations("clickhouse")
-_SPANS: Final = "otel_traces"
-_CONTENTS: Final = "agent_replay_contents"
-_MIGRATIONS: Final = "agent_replay_migrations"
-_SETTINGS: Final = "agent_replay_settings"
 _MOST_KNOWN: Final = 500_000
 _MOST_IDS: Final = 1000
+_MOST_ASKED: Final = 500
+_DAY_NS: Final = 86_400_000_000_000
 
 
 class ClickHouseStore(Store):
     """A store in a ClickHouse database."""
 
-    def __init__(self, url: str, *, create: bool = True) -> None:
+    def __init__(
+        self, url: str, *, create: bool = True, wanted: Wanted | None = None
+    ) -> None:
         self._address = address(url)
         self._server = ClickHouse(self._address, create=create)
         self._packer = Packer()
         # Contents that this process has stored: a history comes with every step.
         self._sent: set[tuple[str, bytes]] = set()
-        self._tables: frozenset[str] = frozenset()
-        self._run_id = ""
-        self._schema = 0
+        self._tables = Tables()
         try:
-            self._prepare(create=create)
+            self._prepare(wanted or Wanted(), create=create)
         except BaseException:
             self._server.close()
             raise
+
+    @classmethod
+    def init(
+        cls,
+        url: str,
+        *,
+        cluster: str | None = None,
+        text_index: bool = False,
+        keep_days: int | None = None,
+    ) -> Self:
+        """Make the tables, or bring them up to date, and open the store.
+
+        Args:
+            url: Its URL.
+            cluster: The cluster, as in the server's `remote_servers`, on which the
+                tables are replicated and spread by trace; it holds for new tables.
+            text_index: Whether payloads get an index for searches by text.
+            keep_days: After how many days the server itself drops what nobody
+                pruned; by default those of a flagged run.
+        """
+        wanted = Wanted(cluster=cluster, text_index=text_index, keep_days=keep_days)
+        return cls(url, wanted=wanted)
 
     @property
     def url(self) -> str:
@@ -84,26 +136,31 @@ class ClickHouseStore(Store):
         }
         if not packed:
             return
-        if _CONTENTS not in self._tables:
-            self._prepare(create=True)
+        if CONTENTS not in self._tables.names:
+            self._prepare(Wanted(), create=True)
         # Contents first: a span that readers see always has its payload.
         self._write_contents([*packed.values()], batch.token)
         rows = [to_row(each.span) for each in packed.values()]
         columns = [list(column) for column in zip(*rows, strict=True)]
-        self._server.insert(_SPANS, SPAN_COLUMNS, columns, token=batch.token)
+        self._server.insert(SPANS, SPAN_COLUMNS, columns, token=batch.token)
 
     def runs(self, where: RunFilter = ALL_RUNS) -> list[RunSummary]:
-        query, parameters = runs_query(
-            where, run_id=self._run_id, contents=_CONTENTS in self._tables
-        )
-        return [_summary(row) for row in self._server.rows(query, **parameters)]
+        if where.min_cost_usd is not None or where.max_cost_usd is not None:
+            return self._listed(where, self._layout())
+        # Spans that came twice change the sums of a run, not which runs fit.
+        layout = self._layout_of(doubled=False)
+        found = self._listed(where, layout)
+        traces = [run.trace_id for run in found] if len(found) <= _MOST_ASKED else None
+        if layout.summary and self._doubled(traces):
+            return self._listed(where, replace(layout, doubled=True))
+        return found
 
     def spans(self, run_id: str) -> tuple[SpanRecord, ...]:
-        trace_ids = self._traces(run_id)
-        columns = self._server.columns(
-            spans_query("TraceId IN {traces:Array(String)}"), traces=trace_ids
-        )
+        where, parameters = self._place(run_id)
+        columns = self._server.columns(spans_query(where), **parameters)
         found = [from_row(Row(*values)) for values in zip(*columns, strict=True)]
+        if not found:
+            raise RunNotFoundError(run_id)
         found.sort(key=lambda span: (span.start_ns, span.span_id))
         return unpack(found, self._contents(sorted({scope_of(span) for span in found})))
 
@@ -117,44 +174,55 @@ class ClickHouseStore(Store):
         raise AmbiguousRunError(prefix, run_ids)
 
     def erase(self, run_id: str) -> int:
-        trace_ids = self._traces(run_id)
-        count = self._delete(f"{self._run_id} = {{value:String}}", run_id)
-        scopes = [run_id]
-        for trace_id in trace_ids:
-            others = self._count(
-                f"TraceId = {{value:String}} AND {self._run_id} != ''", trace_id
-            )
-            if not others:
-                count += self._delete("TraceId = {value:String}", trace_id)
-                scopes.append(trace_scope(trace_id))
-        if _CONTENTS in self._tables:
-            for scope in scopes:
-                self._server.command_with(
-                    f"DELETE FROM {_CONTENTS} WHERE Scope = {{value:String}}",  # noqa: S608
-                    value=scope,
-                )
+        self._traces(run_id)
+        count = delete_runs(self._server, self._tables, [run_id])
         self._sent = set()
-        self._purge()
+        purge(self._server, self._tables, wait=False)
         return count
 
+    def mark(self, run_id: str, mark: RunMark, *, on: bool) -> None:
+        self._traces(run_id)
+        if MARKS not in self._tables.names:
+            self._prepare(Wanted(), create=True)
+        columns = {"RunId": "String", "Mark": "LowCardinality(String)", "IsSet": "Bool"}
+        self._server.insert(MARKS, columns, [[run_id], [mark], [on]])
+        if mark == "golden":
+            hold(self._server, self._tables, [run_id], on=on)
+
+    def prune(self, keep: Retention, *, now_ns: int, dry_run: bool = False) -> Pruned:
+        past = expired(self._server, self._layout(), keep, now_ns)
+        if not dry_run:
+            hold_golden(self._server, self._tables)
+        pruned = prune(self._server, self._tables, past, dry_run=dry_run)
+        if past and not dry_run:
+            self._sent = set()
+            purge(self._server, self._tables, wait=False)
+        return pruned
+
+    def purge(self) -> None:
+        purge(self._server, self._tables, wait=True)
+
+    def stats(self) -> StoreStats:
+        return stats(self._server, self._tables, self._layout())
+
     def setting(self, name: str) -> str | None:
-        if _SETTINGS not in self._tables:
+        if SETTINGS not in self._tables.names:
             return None
         rows = self._server.rows(
-            f"""SELECT Value FROM {_SETTINGS} WHERE Name = {{name:String}}
+            f"""SELECT Value FROM {SETTINGS} WHERE Name = {{name:String}}
             ORDER BY WrittenAt, Value LIMIT 1""",  # noqa: S608
             name=name,
         )
         return rows[0][0] if rows else None
 
     def set_setting_once(self, name: str, value: str) -> str:
-        if _SETTINGS not in self._tables:
-            self._prepare(create=True)
+        if SETTINGS not in self._tables.names:
+            self._prepare(Wanted(), create=True)
         known = self.setting(name)
         if known is not None:
             return known
         self._server.insert(
-            _SETTINGS,
+            SETTINGS,
             {"Name": "String", "Value": "String"},
             [[name], [value]],
             token=f"setting {name}",
@@ -163,185 +231,110 @@ class ClickHouseStore(Store):
 
     def check(self) -> StoreCheck:
         version = self._server.rows("SELECT version()")[0][0]
-        runs = self._server.rows(
-            "SELECT count() FROM ({})".format(  # noqa: S608
-                runs_query(
-                    RunFilter(limit=2**32 - 1),
-                    run_id=self._run_id,
-                    contents=False,
-                )[0]
-            ),
-            limit=2**32 - 1,
-        )[0][0]
+        query = f"SELECT count() FROM ({folded(self._layout())})"  # noqa: S608
         contents: Sequence[Any] = (0, 0)
-        if _CONTENTS in self._tables:
+        if CONTENTS in self._tables.names:
             contents = self._server.rows(
-                f"SELECT count(), sum(length(Content)) FROM {_CONTENTS} FINAL"  # noqa: S608
+                f"SELECT count(), sum(length(Content)) FROM {CONTENTS} FINAL"  # noqa: S608
             )[0]
+        spans = f"SELECT uniqExact(TraceId, SpanId) FROM {SPANS}"  # noqa: S608
         return StoreCheck(
             url=self.url,
             kind="clickhouse",
             version=version,
-            schema=self._schema,
-            known_schema=_KNOWN[-1].version,
-            runs=runs,
-            spans=self._count("1", ""),
+            schema=self._tables.schema,
+            known_schema=KNOWN[-1].version,
+            runs=self._server.rows(query)[0][0],
+            spans=self._server.rows(spans)[0][0],
             contents=contents[0],
             content_bytes=contents[1],
-            problems=tuple(self._problems()),
+            problems=tuple(problems(self._server, self._tables)),
         )
 
     def close(self) -> None:
         self._server.close()
 
-    def _prepare(self, *, create: bool) -> None:
-        """Find out what is there, and make what is missing if that is allowed."""
-        self._look()
-        if not create and _SPANS not in self._tables:
-            raise StoreUnavailableError(
-                self.url, "the database has no table otel_traces"
-            )
-        missing = pending(self.url, self._schema, _KNOWN)
-        if not create or not missing:
-            return
-        self._server.command(
-            f"CREATE TABLE IF NOT EXISTS {_MIGRATIONS} (Version UInt32, Name String,"
-            " AppliedAt DateTime DEFAULT now()) ENGINE = ReplacingMergeTree"
-            " ORDER BY Version"
-        )
-        for migration in missing:
-            for statement in migration.statements:
-                self._server.command(statement, flatten_nested=1)
-            self._server.insert(
-                _MIGRATIONS,
-                {"Version": "UInt32", "Name": "String"},
-                [[migration.version], [migration.name]],
-            )
-        self._look()
+    def _prepare(self, wanted: Wanted, *, create: bool) -> None:
+        self._tables = prepare(self._server, wanted, create=create)
+        if self._tables.cluster:
+            # A subquery is answered by all servers, once.
+            self._server.use(distributed_product_mode="global")
 
-    def _look(self) -> None:
-        rows = self._server.rows(
-            """SELECT table, has(groupArray(name), 'RunId') FROM system.columns
-            WHERE database = currentDatabase() GROUP BY table"""
+    def _listed(self, where: RunFilter, layout: Layout) -> list[RunSummary]:
+        query, parameters = runs_query(where, layout)
+        return [summary_of(row) for row in self._server.rows(query, **parameters)]
+
+    def _layout(self) -> Layout:
+        """Return what there is to read sums from."""
+        return self._layout_of(doubled=self._tables.complete and self._doubled())
+
+    def _layout_of(self, *, doubled: bool) -> Layout:
+        return Layout(
+            summary=self._tables.complete,
+            run_id=self._tables.run_id,
+            doubled=doubled,
+            text_index=self._tables.text_index,
         )
-        self._tables = frozenset(name for name, _ in rows)
-        own = any(name == _SPANS and has_run_id for name, has_run_id in rows)
-        self._run_id = run_id_of(materialized=own)
-        self._schema = 0
-        if _MIGRATIONS in self._tables:
-            query = f"SELECT max(Version) FROM {_MIGRATIONS}"  # noqa: S608
-            self._schema = self._server.rows(query)[0][0]
+
+    def _doubled(self, traces: Sequence[str] | None = None) -> bool:
+        """Tell whether a span was inserted twice, in these traces or in any."""
+        among = DOUBLED if traces is None else doubled_among("traces")
+        given = {} if traces is None else {"traces": traces}
+        query = f"SELECT count() FROM ({among})"  # noqa: S608
+        return bool(self._server.rows(query, **given)[0][0])
 
     def _write_contents(self, spans: Sequence[PackedSpan], token: str) -> None:
         new = {
-            (each.scope, key): (text, key in each.recipes)
+            (each.scope, key): (text, key in each.recipes, _tenant(each.span))
             for each in spans
             for key, text in each.contents.items()
             if (each.scope, key) not in self._sent
         }
         if not new:
             return
+        texts, recipes, tenants = zip(*new.values(), strict=True)
         columns: list[list[Any]] = [
             [scope for scope, _ in new],
             [key for _, key in new],
-            [text for text, _ in new.values()],
-            [recipe for _, recipe in new.values()],
+            [*texts],
+            [*recipes],
+            [*tenants],
         ]
-        self._server.insert(_CONTENTS, CONTENT_COLUMNS, columns, token=token)
+        self._server.insert(CONTENTS, CONTENT_COLUMNS, columns, token=token)
         if len(self._sent) > _MOST_KNOWN:
             self._sent = set()
         self._sent.update(new)
 
     def _contents(self, scopes: Sequence[str]) -> dict[tuple[str, bytes], str]:
-        if _CONTENTS not in self._tables:
+        if CONTENTS not in self._tables.names:
             return {}
         columns = self._server.columns(
-            f"""SELECT Scope, Hash, Content FROM {_CONTENTS}
+            f"""SELECT Scope, Hash, Content FROM {CONTENTS}
             WHERE Scope IN {{scopes:Array(String)}}""",  # noqa: S608
             scopes=scopes,
         )
         return {(scope, key): text for scope, key, text in zip(*columns, strict=True)}
 
+    def _place(self, run_id: str) -> tuple[str, dict[str, Any]]:
+        """Return the condition that finds the spans of a run's traces, and its values."""
+        if not self._tables.complete:
+            where = "TraceId IN {traces:Array(String)}"
+            return where, {"traces": self._traces(run_id)}
+        rows = self._server.rows(PLACE, id=run_id)
+        traces = traces_of(run_id, rows)
+        among = [row for row in rows if row[0] in traces]
+        # Whole days are skipped so: a partition is a day.
+        first, last = min(row[4] for row in among), max(row[5] for row in among)
+        days = {"first": first - first % _DAY_NS, "last": last - last % _DAY_NS}
+        return PLACED, {"traces": traces, **days}
+
     def _traces(self, run_id: str) -> list[str]:
         """Return the traces that hold the run."""
-        own = self._server.rows(
-            f"""SELECT DISTINCT TraceId FROM {_SPANS}
-            WHERE {self._run_id} = {{id:String}} AND {{id:String}} != ''""",  # noqa: S608
-            id=run_id,
-        )
-        if own:
-            return [trace_id for (trace_id,) in own]
-        found, genai, owned = self._server.rows(
-            f"""SELECT count(), max(arrayExists(
-                k -> startsWith(k, '{semconv.GENAI_PREFIX}'), mapKeys(SpanAttributes))),
-                max({self._run_id} != '')
-            FROM {_SPANS} WHERE TraceId = {{id:String}}""",  # noqa: S608
-            id=run_id,
-        )[0]
-        if not found or not genai or owned:
-            raise RunNotFoundError(run_id)
-        return [run_id]
-
-    def _count(self, where: str, value: str) -> int:
-        count: int = self._server.rows(
-            f"SELECT uniqExact(TraceId, SpanId) FROM {_SPANS} WHERE {where}",  # noqa: S608
-            value=value,
-        )[0][0]
-        return count
-
-    def _delete(self, where: str, value: str) -> int:
-        count = self._count(where, value)
-        if count:
-            self._server.command_with(
-                f"DELETE FROM {_SPANS} WHERE {where}",  # noqa: S608
-                value=value,
-            )
-        return count
-
-    def _purge(self) -> None:
-        """Have the server rewrite the parts that hold deleted rows, in its time."""
-        for table in (_SPANS, _CONTENTS):
-            if table in self._tables:
-                self._server.command(
-                    f"ALTER TABLE {table} APPLY DELETED MASK", mutations_sync=0
-                )
-
-    def _problems(self) -> list[str]:
-        rows = self._server.rows(
-            f"""SELECT name, type FROM system.columns
-            WHERE database = currentDatabase() AND table = '{_SPANS}'"""  # noqa: S608
-        )
-        types: dict[str, str] = {row[0]: row[1] for row in rows}
-        wrong = [
-            f"column {name} of otel_traces is {types.get(name, 'missing')}, not {kind}"
-            for name, kind in SPAN_COLUMNS.items()
-            if types.get(name, "").partition("(")[0] != kind.partition("(")[0]
-        ]
-        if self._schema == 0:
-            wrong.append(
-                "otel_traces was made by something else; payloads are not shared yet"
-            )
-        return wrong
+        if self._tables.complete:
+            return traces_of(run_id, self._server.rows(PLACE, id=run_id))
+        query = traces_query(run_id_of(materialized=self._tables.run_id))
+        return traces_of(run_id, self._server.rows(query, id=run_id))
 
 
-def _summary(row: Sequence[Any]) -> RunSummary:
-    status = status_or_failed(row[6])
-    return RunSummary(
-        run_id=row[0],
-        trace_id=row[1],
-        agent_name=row[2],
-        agent_version=row[3] or None,
-        user=row[4] or None,
-        conversation=row[5] or None,
-        status=status,
-        run_class=class_or_default(row[7], status),
-        parent_run_id=row[8] or None,
-        tags=tuple(row[9]),
-        start_ns=row[10],
-        end_ns=row[11],
-        step_count=row[12],
-        input_tokens=row[13],
-        output_tokens=row[14],
-        cost_usd=row[15],
-        dropped=row[16],
-    )
+def _tenant(span: SpanRecord) -> str:
+    return storable(span.resource.get(semconv.SERVICE_NAMESPACE, ""))

@@ -115,6 +115,12 @@ class ClickHouse:
         self._lock = threading.Lock()
         self._client: Client | None = None
         self._pid = 0
+        self._settings: dict[str, str | int] = {}
+
+    def use(self, **settings: str | int) -> None:
+        """Give every statement from now on these settings."""
+        self.close()
+        self._settings = dict(settings)
 
     def rows(
         self, statement: str, **parameters: str | float | Sequence[str]
@@ -138,11 +144,13 @@ class ClickHouse:
         with self._mapped():
             self._connected().command(statement, settings=dict(settings))
 
-    def command_with(self, statement: str, **parameters: str) -> None:
-        """Run a deletion; when it returns, no reader sees the rows any more."""
+    def command_with(self, statement: str, **parameters: str | Sequence[str]) -> None:
+        """Run a deletion or an update; when it returns, every reader sees it."""
         with self._mapped():
             self._connected().command(
-                statement, parameters, settings={"lightweight_deletes_sync": 2}
+                statement,
+                parameters,
+                settings={"lightweight_deletes_sync": 2, "mutations_sync": 2},
             )
 
     def insert(
@@ -168,6 +176,7 @@ class ClickHouse:
                     "async_insert": 0,
                     "insert_deduplication_token": token or secrets.token_hex(16),
                     "max_partitions_per_insert_block": 0,
+                    "distributed_foreground_insert": 1,
                 },
             )
 
@@ -213,6 +222,7 @@ class ClickHouse:
             password=where.password,
             autogenerate_session_id=False,
             client_name="otel-agent-replay",
+            settings=self._settings,
             **options,
         )
 

@@ -8,8 +8,8 @@ ClickHouse does the same sums in SQL; the contract suite holds both to it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Final, get_args
 
@@ -22,6 +22,7 @@ __all__ = [
     "Head",
     "RunPart",
     "class_or_default",
+    "dropped_by",
     "merge",
     "part_of",
     "status_or_failed",
@@ -62,7 +63,7 @@ class RunPart:
     """What some spans of one trace and one run id add up to.
 
     `agent_name`, `user` and `conversation` are the greatest seen, for a run whose
-    head does not say.
+    head does not say. `dropped` is what the spans say their processes lost.
     """
 
     trace_id: str
@@ -78,8 +79,8 @@ class RunPart:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = None
-    dropped_by_roots: int = 0
     dropped_by_steps: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 def part_of(span: SpanRecord) -> RunPart:
@@ -88,6 +89,11 @@ def part_of(span: SpanRecord) -> RunPart:
     own = bool(attributes.get(semconv.RUN_ID))
     operation = attributes.get(semconv.OPERATION_NAME, "")
     inference = operation in semconv.INFERENCE_OPERATIONS
+    dropped = {
+        key.removeprefix(semconv.RUN_DROPPED): _whole(attributes, key)
+        for key in attributes
+        if key.startswith(semconv.RUN_DROPPED)
+    }
     return RunPart(
         trace_id=span.trace_id,
         run_id=attributes.get(semconv.RUN_ID, ""),
@@ -102,12 +108,8 @@ def part_of(span: SpanRecord) -> RunPart:
         input_tokens=_whole(attributes, semconv.USAGE_INPUT_TOKENS) * inference,
         output_tokens=_whole(attributes, semconv.USAGE_OUTPUT_TOKENS) * inference,
         cost_usd=_cost(attributes.get(semconv.STEP_COST)),
-        dropped_by_roots=sum(
-            _whole(attributes, key)
-            for key in attributes
-            if key.startswith(semconv.RUN_DROPPED)
-        ),
         dropped_by_steps=int(semconv.STEP_DROPPED in attributes),
+        dropped=dropped,
     )
 
 
@@ -128,8 +130,8 @@ def merge(one: RunPart, other: RunPart) -> RunPart:
         input_tokens=one.input_tokens + other.input_tokens,
         output_tokens=one.output_tokens + other.output_tokens,
         cost_usd=_sum(one.cost_usd, other.cost_usd),
-        dropped_by_roots=one.dropped_by_roots + other.dropped_by_roots,
         dropped_by_steps=one.dropped_by_steps + other.dropped_by_steps,
+        dropped=_added(one.dropped, other.dropped),
     )
 
 
@@ -156,8 +158,14 @@ def summarise(run_id: str, parts: Sequence[RunPart]) -> RunSummary:
         input_tokens=whole.input_tokens,
         output_tokens=whole.output_tokens,
         cost_usd=whole.cost_usd,
-        dropped=max(whole.dropped_by_roots, whole.dropped_by_steps),
+        dropped=max(sum(whole.dropped.values()), whole.dropped_by_steps),
     )
+
+
+def dropped_by(parts: Sequence[RunPart]) -> dict[str, int]:
+    """Return what the run of these parts says it lost, by reason."""
+    found = reduce(_added, (part.dropped for part in parts))
+    return {reason: number for reason, number in found.items() if number}
 
 
 def status_or_failed(text: str) -> RunStatus:
@@ -238,6 +246,12 @@ def _cost(text: str | None) -> float | None:
     except ValueError:
         return None
     return cost if math.isfinite(cost) else None
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> Mapping[str, int]:
+    if not one or not other:
+        return one or other
+    return {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

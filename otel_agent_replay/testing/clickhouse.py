@@ -61,6 +61,7 @@ _CONFIG: Final = """<clickhouse>
   <listen_host>127.0.0.1</listen_host>
   <users_config>{directory}/users.xml</users_config>
   <logger><level>warning</level><log>{directory}/clickhouse.log</log></logger>
+  {more}
 </clickhouse>
 """
 # The engine's own session is user `default`: with a password it does not start.
@@ -107,6 +108,7 @@ class ClickHouseServer:
         directory: Path | None = None,
         http_port: int = 0,
         environment: Mapping[str, str] = os.environ,
+        configuration: str = "",
     ) -> None:
         """Prepare a server; nothing runs before the context is entered.
 
@@ -115,6 +117,9 @@ class ClickHouseServer:
                 that is removed in the end.
             http_port: Its HTTP port; 0 takes a free one.
             environment: Where AGENT_REPLAY_TEST_CLICKHOUSE is looked up.
+            configuration: More XML for its configuration; `TCP_PORT` in it stands
+                for the port of the native protocol. Users may be added by files in
+                `users.d` of the directory.
         """
         url, _, self._query = environment.get(_VARIABLE, "").partition("?")
         self.base_url = self.reader_url = url.rstrip("/")
@@ -123,6 +128,7 @@ class ClickHouseServer:
         self._directory = directory
         self._http_port = http_port
         self._environment = environment
+        self._configuration = configuration
         self._temporary: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -184,7 +190,12 @@ class ClickHouseServer:
         directory = (self._temporary or self._directory or Path()).absolute()
         http, tcp = self._http_port or _free_port(), _free_port()
         password = secrets.token_hex(8)
-        _write_config(directory, http, tcp, password)
+        more = self._configuration.replace("TCP_PORT", str(tcp))
+        _write_config(
+            directory,
+            _CONFIG.format(http=http, tcp=tcp, directory=directory, more=more),
+            password,
+        )
         self.tcp_port = tcp
         self.base_url = f"clickhouse://{_WRITER}:{quote(password)}@127.0.0.1:{http}"
         self.reader_url = self.base_url.replace(_WRITER, _READER, 1)
@@ -228,12 +239,10 @@ class ClickHouseServer:
             self._temporary = None
 
 
-def _write_config(directory: Path, http: int, tcp: int, password: str) -> None:
+def _write_config(directory: Path, config: str, password: str) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     # The engine reads clickhouse-local.xml from its working directory.
-    (directory / "clickhouse-local.xml").write_text(
-        _CONFIG.format(http=http, tcp=tcp, directory=directory), encoding="utf-8"
-    )
+    (directory / "clickhouse-local.xml").write_text(config, encoding="utf-8")
     users = directory / "users.xml"
     users.touch(mode=0o600)
     users.write_text(_USERS.format(password=password), encoding="utf-8")

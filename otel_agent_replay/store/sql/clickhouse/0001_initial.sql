@@ -42,7 +42,7 @@ ORDER BY (TraceId, Timestamp, SpanId)
 SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000;
 
 -- Payload pieces, each once a scope: a run id, or `trace/` and a trace id. Recipe:
--- the piece lists other pieces.
+-- the piece lists other pieces. Retention drops whole days of them.
 CREATE TABLE IF NOT EXISTS agent_replay_contents (
     Scope String CODEC(ZSTD(1)),
     Hash FixedString(32) CODEC(NONE),
@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS agent_replay_contents (
     Recipe Bool CODEC(ZSTD(1)),
     WrittenAt DateTime DEFAULT now() CODEC(Delta(4), ZSTD(1))
 ) ENGINE = ReplacingMergeTree
+PARTITION BY toDate(WrittenAt)
 ORDER BY (Scope, Hash)
 SETTINGS index_granularity = 256, non_replicated_deduplication_window = 1000;
 

@@ -1,0 +1,112 @@
+"""Who may do what on a server: the roles that `deploy/clickhouse` gives out."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from otel_agent_replay import semconv
+from otel_agent_replay.errors import RunNotFoundError, StoreAccessError
+from otel_agent_replay.store import open_store
+from otel_agent_replay.testing.clickhouse import ABSENT, ClickHouseServer, available
+from otel_agent_replay.testing.store_samples import hex_id, sample_run
+
+pytestmark = pytest.mark.external_service
+
+_USERS = Path(__file__).parents[2] / "deploy" / "clickhouse" / "users.xml"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Return a server with the users of deploy/clickhouse and two tenants' runs."""
+    if not available({}):
+        pytest.skip(ABSENT)
+    directory = tmp_path_factory.mktemp("roles")
+    (directory / "users.d").mkdir()
+    shutil.copy(_USERS, directory / "users.d" / "agent_replay.xml")
+    with ClickHouseServer(directory=directory, environment={}) as running:
+        store = open_store(f"{running.base_url}/agent_replay")
+        for tenant in ("blue", "red"):
+            store.write(_of(tenant, sample_run(tenant)))
+        store.close()
+        yield running
+
+
+def _of(tenant, run):
+    resource = {semconv.SERVICE_NAMESPACE: tenant}
+    return [replace(span, resource={**span.resource, **resource}) for span in run]
+
+
+@pytest.fixture
+def connect(server):
+    """Return what opens the store as a user."""
+    port = server.base_url.rpartition(":")[2]
+    opened = []
+
+    def connect_as(user):
+        url = f"clickhouse://{user}:change-me@127.0.0.1:{port}/agent_replay"
+        opened.append(open_store(url))
+        return opened[-1]
+
+    yield connect_as
+    for store in opened:
+        store.close()
+
+
+def test_a_writer_writes_and_cannot_read(server, connect):
+    """Spans, payloads and sums arrive; every read is refused."""
+    writer = connect("agent_replay_writer")
+    writer.write(_of("green", sample_run("green")))
+    key = writer.set_setting_once("key", "value")
+
+    assert key == writer.setting("key") == "value"
+    for read in (writer.runs, writer.check, writer.stats):
+        with pytest.raises(StoreAccessError):
+            read()
+    for read in (writer.spans, writer.erase):
+        with pytest.raises(StoreAccessError):
+            read(hex_id("green"))
+    owner = open_store(f"{server.base_url}/agent_replay")
+    assert owner.runs()[0].step_count == 3
+    assert len(owner.spans(hex_id("green"))) == 4
+    owner.erase(hex_id("green"))
+    owner.close()
+
+
+def test_a_reader_lists_runs_and_sees_no_payload(server, connect):
+    """Sums are there, also of a run that came twice; payloads are refused."""
+    reader = connect("agent_replay_reader")
+    owner = open_store(f"{server.base_url}/agent_replay")
+    owner.write(_of("red", sample_run("red"))[:2])
+
+    assert reader.runs() == owner.runs()
+    assert {run.step_count for run in reader.runs()} == {3}
+    with pytest.raises(StoreAccessError):
+        reader.spans(hex_id("red"))
+    with pytest.raises(StoreAccessError):
+        reader.write(sample_run("more"))
+    for column in ("SpanAttributes", "Events.Attributes", "StatusMessage"):
+        with pytest.raises(StoreAccessError):
+            reader._server.rows(
+                "SELECT {column:Identifier} FROM otel_traces", column=column
+            )
+    with pytest.raises(StoreAccessError):
+        reader._server.rows("SELECT Content FROM agent_replay_contents")
+    owner.close()
+
+
+def test_a_tenant_sees_its_own_runs_only(connect):
+    """Run list, spans, payloads and sums stop at the tenant's rows."""
+    blue = connect("agent_replay_blue")
+
+    assert [run.run_id for run in blue.runs()] == [hex_id("blue")]
+    assert len(blue.spans(hex_id("blue"))) == 4
+    assert blue.check().spans == 4
+    with pytest.raises(RunNotFoundError):
+        blue.spans(hex_id("red"))
+    assert blue._server.rows("SELECT DISTINCT Tenant FROM agent_replay_contents") == [
+        ("blue",)
+    ]
