@@ -13,7 +13,13 @@ from otel_agent_replay.instrument.providers.prices import cost_usd
 from otel_agent_replay.instrument.providers.registry import codec_for
 from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.messages import Message, ModelResponse
-from otel_agent_replay.model.payload import Chunk, Headers, HttpResponse, header
+from otel_agent_replay.model.payload import (
+    Chunk,
+    Headers,
+    HttpResponse,
+    JsonObject,
+    header,
+)
 from otel_agent_replay.model.step import Step
 from otel_agent_replay.replay.plan import Changes
 
@@ -31,12 +37,17 @@ class Codecs:
         codec = codec_for(method, url, self._declared)
         return None if codec is None else codec.operation
 
-    def describe(self, call: Call, outcome: Outcome) -> Description:
-        """Return what a model call says, with its price where that is known."""
+    def describe(
+        self, call: Call, outcome: Outcome, body: JsonObject | None = None
+    ) -> Description:
+        """Return what a model call says, with its price where that is known.
+
+        `body` is the request's body where that has been parsed already.
+        """
         codec, request = self._codec(call), call.request
         if codec is None or request is None:
             return Description()
-        asked = codec.request(request.body, request.url)
+        asked = codec.request(request.body if body is None else body, request.url)
         response = outcome.response
         if response is None:
             return Description(request=asked)

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from otel_agent_replay import intercept, loader, store
+from otel_agent_replay._setup.erasing import (
+    Elsewhere,
+    Erased,
+    erase_runs,
+    files_holding,
+    remember_export,
+)
+from otel_agent_replay._setup.launch import sqlite_path
 from otel_agent_replay._setup.redaction import known_key_of_store, redactor_for
 from otel_agent_replay._setup.spools import recover_into
 from otel_agent_replay.capture.spool.recovery import Recovered
 from otel_agent_replay.config import Settings, load_settings
-from otel_agent_replay.errors import StoreError
+from otel_agent_replay.errors import ConfigurationError, StoreError
 from otel_agent_replay.model.run import (
     Recording,
+    Retention,
     Run,
     RunClass,
     RunFilter,
+    RunMark,
     RunSource,
     RunStatus,
     RunSummary,
 )
-from otel_agent_replay.store.base import Store, StoreCheck
+from otel_agent_replay.store.base import Pruned, Store, StoreCheck, StoreStats
 
-__all__ = ["RunStore", "flush_before_reading", "open_store"]
+__all__ = ["RunStore", "flush_before_reading", "made_store", "open_store"]
 
 _LOGGER: Final = logging.getLogger("otel_agent_replay")
+_ALL: Final = 1 << 31
 _flush: Callable[[], object] | None = None
 
 
@@ -50,10 +63,18 @@ def _reading() -> Generator[None]:
 class RunStore:
     """The runs of a store. A context manager; safe from several threads."""
 
-    def __init__(self, url: str, spans: Store, settings: Settings) -> None:
+    def __init__(
+        self,
+        url: str,
+        spans: Store,
+        settings: Settings,
+        *,
+        elsewhere: Elsewhere = lambda _: 0,
+    ) -> None:
         self.url = url
         self._spans = spans
         self._settings = settings
+        self._elsewhere = elsewhere
         self.recovered = Recovered()
         """What was taken over from dead processes since it was opened."""
 
@@ -151,15 +172,113 @@ class RunStore:
         with intercept.suppressed():
             self._spans.write(recording.spans)
 
-    def erase(self, run_id: str) -> int:
-        """Delete a run; return how many spans it had.
+    def remember_export(self, run_id: str, path: Path) -> None:
+        """Note that a file holds a run, so that erasing the run deletes the file."""
+        with intercept.suppressed():
+            remember_export(self._spans, run_id, path)
+
+    def erase(self, *run_ids: str) -> Erased:
+        """Delete runs, and every file that they were exported to.
+
+        Raises:
+            RunNotFoundError: No such run; nothing is erased.
+            AmbiguousRunError: A prefix fits several; nothing is erased.
+        """
+        with _reading():
+            whole = dict.fromkeys(map(self._spans.resolve, run_ids))
+            return erase_runs(self._spans, [*whole], elsewhere=self._elsewhere)
+
+    def erase_user(self, user: str) -> Erased:
+        """Delete all runs for a user, as `erase` does.
+
+        The user is looked for as given, and as the store's contents are redacted.
+        """
+        with _reading():
+            return erase_runs(
+                self._spans,
+                [run.run_id for run in self.runs_of_user(user)],
+                users=self._stored_as(user),
+                elsewhere=self._elsewhere,
+            )
+
+    def runs_of_user(self, user: str) -> list[RunSummary]:
+        """Return all runs for a user, as `erase_user` finds them."""
+        with _reading():
+            return [
+                run
+                for stored in self._stored_as(user)
+                for run in self._spans.runs(RunFilter(user=stored, limit=_ALL))
+            ]
+
+    def _stored_as(self, user: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((user, self._redacted(user) or user)))
+
+    def flag(self, run_id: str) -> None:
+        """Make `flagged` the class of a run.
 
         Raises:
             RunNotFoundError: No such run.
             AmbiguousRunError: The prefix fits several.
         """
+        self._mark(run_id, "flagged", on=True)
+
+    def unflag(self, run_id: str) -> None:
+        """Give a run its own class again.
+
+        Raises:
+            RunNotFoundError: No such run.
+            AmbiguousRunError: The prefix fits several.
+        """
+        self._mark(run_id, "flagged", on=False)
+
+    def keep_golden(self, run_id: str, *, on: bool = True) -> None:
+        """Keep a run from ever being pruned, or no longer.
+
+        Raises:
+            RunNotFoundError: No such run.
+            AmbiguousRunError: The prefix fits several.
+        """
+        self._mark(run_id, "golden", on=on)
+
+    def _mark(self, run_id: str, mark: RunMark, *, on: bool) -> None:
         with _reading():
-            return self._spans.erase(self._spans.resolve(run_id))
+            self._spans.mark(self._spans.resolve(run_id), mark, on=on)
+
+    def prune(self, keep: Retention | None = None, *, dry_run: bool = False) -> Pruned:
+        """Delete the runs that are past their days; without `keep`, the settings'."""
+        with _reading():
+            return self._spans.prune(
+                keep or self.retention, now_ns=time.time_ns(), dry_run=dry_run
+            )
+
+    @property
+    def retention(self) -> Retention:
+        """How long the settings say that runs are kept."""
+        settings = self._settings
+        return Retention(
+            success=settings.keep_success_days,
+            failed=settings.keep_failed_days,
+            flagged=settings.keep_flagged_days,
+            test=settings.keep_test_days,
+        )
+
+    def purge(self) -> None:
+        """Rewrite the store's files, so that nothing deleted is left in them."""
+        with _reading():
+            self._spans.purge()
+
+    def files_holding(self, words: Sequence[str]) -> tuple[Path, ...] | None:
+        """Return the store's files in which a word stands; None if it has no files."""
+        path = sqlite_path(self.url)
+        if path is None:
+            return None
+        files = [each for each in path.parent.glob(f"{path.name}*") if each.is_file()]
+        return files_holding(sorted(files), words)
+
+    def stats(self) -> StoreStats:
+        """Return what the store costs."""
+        with _reading():
+            return self._spans.stats()
 
     def recover(self) -> Recovered:
         """Store what dead processes of this machine left in the spool; count it.
@@ -217,3 +336,32 @@ def open_store(url: str | None = None, *, create: bool = True) -> RunStore:
     except StoreError as error:  # whoever only reads may not write
         _LOGGER.info("What is in the spool stays there: %s", error)
     return opened
+
+
+def made_store(
+    url: str, *, cluster: str | None = None, text_index: bool = False
+) -> RunStore:
+    """Return a store with the tables that were asked for, made or brought up to date.
+
+    Args:
+        url: As for `open_store`.
+        cluster: Name of a ClickHouse cluster that gets the tables.
+        text_index: Whether payloads are indexed for text search, in ClickHouse.
+
+    Raises:
+        ConfigurationError: The URL names no store, or one that has no such choice.
+        StoreUnavailableError: It cannot be reached or opened.
+        StoreAccessError: It refuses this user.
+        StoreSchemaError: It was made by a newer version of this package.
+    """
+    if sqlite_path(url) is None and url.startswith("clickhouse://"):
+        # Importing the client takes a tenth of a second and more.
+        from otel_agent_replay.store.clickhouse import ClickHouseStore  # noqa: PLC0415
+
+        with intercept.suppressed():
+            made = ClickHouseStore.init(url, cluster=cluster, text_index=text_index)
+        return RunStore(url, made, load_settings())
+    if cluster or text_index:
+        problem = "a cluster and a text index are for clickhouse:// stores only"
+        raise ConfigurationError("store", problem)
+    return open_store(url)

@@ -28,12 +28,18 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "checkpoint": "Show everything needed to go on after a step.",
         "compare": "Align two runs and show where they differ.",
     },
-    "Move and erase": {
+    "Move": {
         "export": "Write a run into one self-contained file.",
         "import": "Store the run of such a file.",
         "push": "Send a run's spans to an OTLP receiver, such as Jaeger.",
         "recover": "Store what processes that were killed left in the spool.",
-        "erase": "Delete a run.",
+    },
+    "Keep and erase": {
+        "flag": "Mark a run, to find it again and keep it longer.",
+        "unflag": "Take that mark off a run.",
+        "prune": "Delete the runs that are past their days.",
+        "erase": "Delete runs, or all runs for a user.",
+        "store": "Show what a store costs, check it, or make one.",
     },
     "Get started": {
         "demo": "Record, replay, fork, compare and test an agent, offline.",

@@ -190,6 +190,7 @@ def _store(url: str) -> Iterator[Finding]:
     try:
         with open_store(url, create=False) as opened:
             found = opened.check()
+            dropped = opened.stats().dropped
     except (StoreError, ConfigurationError) as error:
         yield _problem("store", error)
         return
@@ -200,5 +201,9 @@ def _store(url: str) -> Iterator[Finding]:
     size = f"{found.content_bytes / 1_000_000:.1f} MB of payloads"
     rows = f"{count(found.runs, 'run')}, {count(found.spans, 'span')}, {size}"
     yield Finding(area="store", text=rows)
+    if dropped:
+        lost = ", ".join(f"{many} x {why}" for why, many in dropped.items())
+        text = f"its runs lost {lost}; `agent-replay runs` marks them"
+        yield Finding(area="store", text=text, grade="warning")
     for each in found.problems:
         yield Finding(area="store", text=each, grade="warning")

@@ -46,6 +46,7 @@ class ExitCode(IntEnum):
     DIVERGED = 90
     WRITE_BLOCKED = 91
     NOT_SENT = 92
+    NOT_GONE = 93
     INTERRUPTED = 130
 
 

@@ -13,6 +13,7 @@ from otel_agent_replay.errors import RunNotFoundError
 
 __all__ = [
     "FIRST_STEP",
+    "checked_store",
     "named_run",
     "nothing_stored",
     "opened_store",
@@ -50,6 +51,21 @@ def opened_store(given: str | None) -> Iterator[RunStore]:
 
 
 @contextmanager
+def checked_store(given: str | None, reference: str | None) -> Iterator[RunStore]:
+    """Open a store; where none was ever made, the run looked for is not there.
+
+    Raises:
+        RunNotFoundError: There is no store, and a run was looked for.
+        StoreError: The store cannot be opened.
+    """
+    url = store_url(given)
+    if reference is not None and nothing_stored(url):
+        raise _no_run(reference, url)
+    with opened_store(url) as store:
+        yield store
+
+
+@contextmanager
 def named_run(given: str | None, reference: str) -> Iterator[tuple[RunStore, str]]:
     """Open a store and find a run in it; give the store and the run's whole id.
 
@@ -58,10 +74,7 @@ def named_run(given: str | None, reference: str) -> Iterator[tuple[RunStore, str
         AmbiguousRunError: The reference fits several.
         StoreError: The store cannot be opened.
     """
-    url = store_url(given)
-    if nothing_stored(url):
-        raise _no_run(reference, url)
-    with opened_store(url) as store:
+    with checked_store(given, reference) as store:
         yield store, whole_id(store, reference)
 
 

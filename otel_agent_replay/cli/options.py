@@ -9,11 +9,13 @@ import click
 from click.shell_completion import CompletionItem
 
 __all__ = [
+    "Decorator",
     "allow_gaps_option",
     "allow_write_option",
     "command_argument",
     "json_option",
     "run_argument",
+    "runs_argument",
     "store_option",
     "tool_option",
 ]
@@ -52,6 +54,13 @@ def _complete_run(
 def run_argument(name: str = "run") -> Decorator:
     """Return the argument that names a run."""
     return click.argument(name, metavar=name.upper(), shell_complete=_complete_run)
+
+
+def runs_argument(name: str = "runs") -> Decorator:
+    """Return the argument that names runs, perhaps none."""
+    return click.argument(
+        name, metavar="[RUN]...", nargs=-1, shell_complete=_complete_run
+    )
 
 
 store_option: Final = click.option(

@@ -1,4 +1,4 @@
-"""A command whose help ends with examples."""
+"""Commands whose help ends with examples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["TeachingCommand"]
+__all__ = ["TeachingCommand", "TeachingGroup"]
 
 
 class TeachingCommand(click.Command):
@@ -28,3 +28,7 @@ class TeachingCommand(click.Command):
         with formatter.section("Examples"):
             for example in self.examples:
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+
+
+class TeachingGroup(TeachingCommand, click.Group):
+    """A group of commands with examples under its help."""

@@ -16,6 +16,7 @@ __all__ = [
     "short",
     "short_id",
     "short_json",
+    "size",
     "when",
 ]
 
@@ -61,6 +62,14 @@ def when(nanoseconds: int) -> str:
 def count(number: int, singular: str, plural: str = "") -> str:
     """Return a number with its noun."""
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def size(number: int) -> str:
+    """Return a number of bytes with its unit."""
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if number >= unit:
+            return f"{number / unit:.1f} {name}"
+    return f"{number} B"
 
 
 def short(content: str, limit: int) -> str:

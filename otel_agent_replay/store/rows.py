@@ -160,4 +160,6 @@ def from_row(row: Row) -> SpanRecord:
 
 
 def _texts(attributes: Attributes) -> dict[str, str]:
+    if all(map(str.isascii, attributes)) and all(map(str.isascii, attributes.values())):
+        return dict(attributes)
     return {storable(key): storable(value) for key, value in attributes.items()}

@@ -4,49 +4,56 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Final
 
-from otel_agent_replay import semconv
-from otel_agent_replay.errors import AmbiguousRunError, RunNotFoundError
+from otel_agent_replay.errors import (
+    AmbiguousRunError,
+    RunNotFoundError,
+    StoreUnavailableError,
+)
 from otel_agent_replay.model.content import (
     PackedBatch,
-    PackedSpan,
     Packer,
-    scope_of,
+    content_key,
     trace_scope,
     unpack,
 )
-from otel_agent_replay.model.payload import dump_json, parse_json
-from otel_agent_replay.model.run import RunFilter, RunSummary
+from otel_agent_replay.model.run import Retention, RunFilter, RunMark, RunSummary
 from otel_agent_replay.model.span import SpanRecord
-from otel_agent_replay.store.base import ALL_RUNS, Store, StoreCheck
-from otel_agent_replay.store.rows import COLUMNS, Row, from_row, to_row
+from otel_agent_replay.store.base import (
+    ALL_RUNS,
+    Pruned,
+    Store,
+    StoreCheck,
+    StoreStats,
+)
+from otel_agent_replay.store.rows import from_row
+from otel_agent_replay.store.sqlite_batch import add_batch
 from otel_agent_replay.store.sqlite_file import SqliteFile
 from otel_agent_replay.store.sqlite_runs import (
     add_spans,
     list_runs,
-    refresh,
     teach_text_search,
+)
+from otel_agent_replay.store.sqlite_segments import read
+from otel_agent_replay.store.sqlite_statements import select_in
+from otel_agent_replay.store.sqlite_upkeep import (
+    count_spans,
+    erase,
+    old_runs,
+    set_mark,
+    stats,
+    traces_of,
 )
 
 __all__ = ["SqliteStore"]
 
-_T = TypeVar("_T")
-_SIGNED: Final = 1 << 63
-_WRAP: Final = 1 << 64
-_SPAN_COLUMNS: Final = ", ".join(f'"{name}"' for name in COLUMNS)
-_JSON_FIELDS: Final = frozenset(
-    index
-    for index, name in enumerate(COLUMNS)
-    if name.endswith("Attributes") or "." in name
-)
-# SQLite takes 32,766 parameters a statement; one statement for many rows gives up
-# and retakes the interpreter's lock once, not once a row.
-_SPANS_A_STATEMENT: Final = 200
-_CONTENTS_A_STATEMENT: Final = 500
+_PRUNED_AT_ONCE: Final = 50
+"""Runs deleted in one transaction: writers of other processes wait for it."""
 
 
 class SqliteStore(Store):
@@ -65,19 +72,12 @@ class SqliteStore(Store):
         self.write_packed(PackedBatch(token="", spans=packed))
 
     def write_packed(self, batch: PackedBatch) -> None:
-        packed = {
-            (each.span.trace_id, each.span.span_id): each
-            for each in reversed(batch.spans)
-        }
-        if not packed:
+        if not batch.spans:
             return
         with self._file.writing() as db:
-            seen = _seen(db, packed)
-            new = [each for key, each in packed.items() if key not in seen]
-            rows = [to_row(each.span) for each in new]
-            _insert_contents(db, new)
-            _insert_spans(db, rows)
-            add_spans(db, [from_row(row) for row in rows])
+            new = add_batch(db, batch)
+            if new:
+                add_spans(db, new)
 
     def runs(self, where: RunFilter = ALL_RUNS) -> list[RunSummary]:
         with self._file.reading() as db:
@@ -85,18 +85,19 @@ class SqliteStore(Store):
 
     def spans(self, run_id: str) -> tuple[SpanRecord, ...]:
         with self._file.reading() as db:
-            found: list[SpanRecord] = []
-            for trace_id in _traces(db, run_id):
-                found += _spans(db, '"TraceId" = ?', trace_id)
-            scopes = {scope_of(span) for span in found}
-            contents = {
-                (scope, key): text
-                for scope in scopes
-                for key, text in db.execute(
-                    'SELECT "Hash", "Content" FROM contents WHERE "Scope" = ?',
-                    (scope,),
-                )
-            }
+            trace_ids = {*traces_of(db, run_id)}
+            segments = _segments(db, trace_ids)
+        found: list[SpanRecord] = []
+        contents: dict[tuple[str, bytes], str] = {}
+        for scope, data in segments:
+            try:
+                rows, texts = read(data)
+            except ValueError as error:
+                raise StoreUnavailableError(
+                    self.url, f"it is damaged: {error}"
+                ) from error
+            contents.update(((scope, content_key(text)), text) for text in texts)
+            found += [from_row(row) for row in rows if row.trace_id in trace_ids]
         found.sort(key=lambda span: (span.start_ns, span.span_id))
         return unpack(found, contents)
 
@@ -117,19 +118,39 @@ class SqliteStore(Store):
 
     def erase(self, run_id: str) -> int:
         with self._file.writing() as db:
-            trace_ids = _traces(db, run_id)
-            count = _delete(db, "RunId", run_id, [run_id])
-            for trace_id in trace_ids:
-                others = db.execute(
-                    """SELECT 1 FROM run_parts
-                    WHERE "TraceId" = ? AND "RunId" != '' LIMIT 1""",
-                    (trace_id,),
-                ).fetchone()
-                if not others:
-                    count += _delete(db, "TraceId", trace_id, [trace_scope(trace_id)])
-            refresh(db, [*trace_ids, run_id])
-        self._file.empty_log()
+            count = erase(db, run_id)
+        self._file.give_back()
         return count
+
+    def mark(self, run_id: str, mark: RunMark, *, on: bool) -> None:
+        with self._file.writing() as db:
+            set_mark(db, run_id, mark, on=on)
+
+    def prune(self, keep: Retention, *, now_ns: int, dry_run: bool = False) -> Pruned:
+        if dry_run:
+            with self._file.reading() as db:
+                old = dict(old_runs(db, keep, now_ns))
+                spans = count_spans(db, old.keys())
+            return Pruned(runs=dict(Counter(old.values())), spans=spans)
+        classes: Counter[str] = Counter()
+        spans = 0
+        while True:
+            with self._file.writing() as db:
+                # Found anew each time: a run may have been marked meanwhile.
+                group = [*islice(old_runs(db, keep, now_ns), _PRUNED_AT_ONCE)]
+                spans += sum(erase(db, run_id) for run_id, _ in group)
+            if not group:
+                break
+            classes.update(run_class for _, run_class in group)
+        self._file.give_back()
+        return Pruned(runs=dict(classes), spans=spans)
+
+    def purge(self) -> None:
+        self._file.rewrite()
+
+    def stats(self) -> StoreStats:
+        with self._file.reading() as db:
+            return stats(db, self.url, self._file.path)
 
     def setting(self, name: str) -> str | None:
         with self._file.reading() as db:
@@ -147,9 +168,9 @@ class SqliteStore(Store):
             ]
             row = db.execute(
                 """SELECT (SELECT max(Version) FROM agent_replay_migrations),
-                (SELECT count(*) FROM runs), (SELECT count(*) FROM spans),
-                (SELECT count(*) FROM contents),
-                (SELECT coalesce(sum(length("Content")), 0) FROM contents)"""
+                (SELECT count(*) FROM runs), coalesce(sum("Spans"), 0),
+                coalesce(sum("Contents"), 0), coalesce(sum("ContentBytes"), 0)
+                FROM segments"""
             ).fetchone()
         return StoreCheck(
             url=self.url,
@@ -168,110 +189,19 @@ class SqliteStore(Store):
         self._file.close()
 
 
-def _seen(
-    db: sqlite3.Connection, keys: Iterable[tuple[str, str]]
-) -> set[tuple[str, str]]:
-    """Return those of the keys that are stored already."""
-    found: set[tuple[str, str]] = set()
-    for group in _groups(keys, _CONTENTS_A_STATEMENT):
-        marks = ", ".join(["(?, ?)"] * len(group))
-        found.update(
-            db.execute(
-                f"""WITH wanted(trace, span) AS (VALUES {marks})
-                SELECT "TraceId", "SpanId" FROM wanted
-                JOIN spans ON "TraceId" = trace AND "SpanId" = span""",  # noqa: S608
-                [value for key in group for value in key],
-            )
-        )
-    return found
-
-
-def _insert_contents(db: sqlite3.Connection, spans: Iterable[PackedSpan]) -> None:
-    texts = {
-        (each.scope, key): (text, key in each.recipes)
-        for each in spans
-        for key, text in each.contents.items()
-    }
-    for known in _groups(list(texts), _CONTENTS_A_STATEMENT):
-        marks = ", ".join(["(?, ?)"] * len(known))
-        rows = db.execute(
-            f"""WITH wanted(its_scope, its_hash) AS (VALUES {marks})
-            SELECT "Scope", "Hash" FROM wanted
-            JOIN contents ON "Scope" = its_scope AND "Hash" = its_hash""",  # noqa: S608
-            [value for key in known for value in key],
-        )
-        for scope, key in rows:
-            del texts[scope, key]
-    for group in _groups(texts.items(), _CONTENTS_A_STATEMENT):
-        marks = ", ".join(["(?, ?, ?, ?)"] * len(group))
-        db.execute(
-            f"INSERT INTO contents VALUES {marks}",  # noqa: S608
-            [value for key, content in group for value in (*key, *content)],
-        )
-
-
-def _insert_spans(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    one = f"({', '.join('?' * (len(COLUMNS) + 1))})"
-    for group in _groups(rows, _SPANS_A_STATEMENT):
-        db.execute(
-            f"INSERT INTO spans VALUES {', '.join([one] * len(group))}",  # noqa: S608
-            [value for row in group for value in _values(row)],
-        )
-
-
-def _values(row: Row) -> Iterator[str | int]:
-    """Yield the columns of a row; SQLite's integers have a sign."""
-    signed = row.duration - _WRAP if row.duration >= _SIGNED else row.duration
-    values: tuple[Any, ...] = row._replace(duration=signed)
-    for index, value in enumerate(values):
-        yield dump_json(value) if index in _JSON_FIELDS else value
-    yield row.attributes.get(semconv.RUN_ID, "")
-
-
-def _spans(db: sqlite3.Connection, where: str, value: str) -> list[SpanRecord]:
-    rows = db.execute(
-        f"SELECT {_SPAN_COLUMNS} FROM spans WHERE {where}",  # noqa: S608
-        (value,),
+def _segments(db: sqlite3.Connection, trace_ids: set[str]) -> list[tuple[str, bytes]]:
+    """Return the segments that spans of these traces may be in, with their scopes."""
+    parts = select_in(
+        db, 'SELECT "TraceId", "RunId" FROM run_parts WHERE "TraceId" IN ??', trace_ids
     )
-    return [from_row(_row(values)) for values in rows]
-
-
-def _row(values: tuple[Any, ...]) -> Row:
-    return Row(
-        *(
-            cast("Any", parse_json(value)) if index in _JSON_FIELDS else value
-            for index, value in enumerate(values)
-        )
+    scopes = {run_id or trace_scope(trace_id) for trace_id, run_id in parts}
+    rows = select_in(
+        db,
+        """SELECT "Name", "Data" FROM names JOIN segments ON "Scope" = names."Id"
+        WHERE "Name" IN ??""",
+        scopes,
     )
-
-
-def _traces(db: sqlite3.Connection, run_id: str) -> list[str]:
-    """Return the traces that hold the run."""
-    rows = db.execute(
-        """SELECT "TraceId" FROM run_parts WHERE "RunId" = ? AND "RunId" != ''""",
-        (run_id,),
-    )
-    own = [trace_id for (trace_id,) in rows]
-    if own:
-        return own
-    if db.execute('SELECT 1 FROM runs WHERE "RunId" = ?', (run_id,)).fetchone():
-        return [run_id]
-    raise RunNotFoundError(run_id)
-
-
-def _delete(
-    db: sqlite3.Connection, column: str, value: str, scopes: Sequence[str]
-) -> int:
-    """Delete spans, their sums and the contents of scopes; return how many spans."""
-    condition = f'"{column}" = ? AND "{column}" != \'\''
-    count = db.execute(
-        f"DELETE FROM spans WHERE {condition}",  # noqa: S608
-        (value,),
-    ).rowcount
-    db.execute(f"DELETE FROM run_parts WHERE {condition}", (value,))  # noqa: S608
-    for scope in scopes:
-        db.execute('DELETE FROM contents WHERE "Scope" = ?', (scope,))
-    return count
+    return [(scope, data) for scope, data in rows]
 
 
 def _setting(db: sqlite3.Connection, name: str) -> str | None:
@@ -279,9 +209,3 @@ def _setting(db: sqlite3.Connection, name: str) -> str | None:
         'SELECT "Value" FROM settings WHERE "Name" = ?', (name,)
     ).fetchone()
     return row[0] if row else None
-
-
-def _groups(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    rest = iter(items)
-    while group := list(islice(rest, size)):
-        yield group

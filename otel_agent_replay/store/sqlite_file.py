@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -68,11 +68,36 @@ class SqliteFile:
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
-    def empty_log(self) -> None:
-        """Move the write-ahead log into the file, so that it keeps no old bytes."""
+    def give_back(self) -> None:
+        """Give free pages back to the system, and empty the write-ahead log.
+
+        What was deleted is zeros already; a log that another process reads stays.
+        """
         opened = self._connection()
         with opened.lock, self._mapped():
-            opened.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            opened.connection.execute("PRAGMA incremental_vacuum").fetchall()
+            _empty_log(opened.connection)
+
+    def rewrite(self) -> None:
+        """Write the file anew, without what was deleted, and empty its log.
+
+        Raises:
+            StoreUnavailableError: Another process reads all the while.
+        """
+        opened = self._connection()
+        with opened.lock, self._mapped():
+            # The copy may be larger than memory.
+            opened.connection.execute("PRAGMA temp_store = FILE")
+            try:
+                opened.connection.execute("VACUUM")
+            finally:
+                opened.connection.execute("PRAGMA temp_store = MEMORY")
+            if not _empty_log(opened.connection):
+                raise StoreUnavailableError(
+                    self.url,
+                    "another process reads it, so its log could not be emptied; purge "
+                    "again when that process has ended",
+                )
 
     def close(self) -> None:
         """Close this process's connection, if there is one."""
@@ -167,10 +192,12 @@ class SqliteFile:
             )
         }
         if "agent_replay_migrations" in tables:
-            version: int = connection.execute(
-                "SELECT coalesce(max(Version), 0) FROM agent_replay_migrations"
-            ).fetchone()[0]
-            return version
+            rows = connection.execute(
+                "SELECT Version, Name FROM agent_replay_migrations"
+            )
+            applied: dict[int, str] = dict(rows.fetchall())
+            self._check_history(applied)
+            return max(applied, default=0)
         if tables:
             raise StoreUnavailableError(
                 self.url, "the file is a database of another program"
@@ -181,6 +208,16 @@ class SqliteFile:
                 " Name TEXT NOT NULL, AppliedAt TEXT NOT NULL)"
             )
         return 0
+
+    def _check_history(self, applied: Mapping[int, str]) -> None:
+        """Refuse a file whose tables have our names and another layout."""
+        for each in _KNOWN:
+            if applied.get(each.version, each.name) != each.name:
+                raise StoreUnavailableError(
+                    self.url,
+                    "it was made by a development version, whose layout was never "
+                    "released and is not read; use another file",
+                )
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:
@@ -200,7 +237,15 @@ class SqliteFile:
             raise StoreUnavailableError(self.url, str(error)) from error
 
 
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    """Move the log into the file, so that it keeps no old bytes; tell if it went."""
+    busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    return not busy
+
+
 def _configure(connection: sqlite3.Connection) -> None:
+    # Only a new file takes it, before anything is written to it.
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _use_log(connection)
     # NORMAL is safe with a write-ahead log: a power cut may undo the last
     # transactions, a killed process none.

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any, Final, cast
 
-from otel_agent_replay.model.content import inline_texts, literals
 from otel_agent_replay.model.payload import dump_json, parse_json
 from otel_agent_replay.model.run import RunFilter, RunSummary
 from otel_agent_replay.model.span import SpanRecord
+from otel_agent_replay.store.sqlite_segments import has_text
+from otel_agent_replay.store.sqlite_statements import (
+    delete_in,
+    insert,
+    select_in,
+)
 from otel_agent_replay.store.summary import (
     Head,
     RunPart,
+    dropped_by,
     merge,
     part_of,
     summarise,
@@ -42,6 +48,7 @@ _FIELDS: Final = (
     "Dropped",
 )
 _SELECT: Final = ", ".join(f'"{name}"' for name in _FIELDS)
+_PARTS: Final = 'SELECT "TraceId", "RunId", "Part" FROM run_parts'
 _CONDITIONS: Final = {
     "agent": '"AgentName" = ?',
     "status": '"Status" = ?',
@@ -54,19 +61,12 @@ _CONDITIONS: Final = {
     "min_cost_usd": '"CostUsd" >= ?',
     "max_cost_usd": '"CostUsd" <= ?',
 }
-_TEXT: Final = """(
-    EXISTS (
-        SELECT 1 FROM contents
-        WHERE "Scope" = iif(runs."Own", runs."RunId", 'trace/' || runs."RunId")
-        AND content_has("Content", "Recipe", ?))
-    OR EXISTS (
-        SELECT 1 FROM spans
-        WHERE runs."Own" AND spans."RunId" = runs."RunId" AND spans."RunId" != ''
-        AND row_has("SpanAttributes", "Events.Attributes", ?))
-    OR EXISTS (
-        SELECT 1 FROM spans
-        WHERE NOT runs."Own" AND spans."TraceId" = runs."RunId"
-        AND row_has("SpanAttributes", "Events.Attributes", ?)))"""
+_TEXT: Final = """EXISTS (
+    SELECT 1 FROM segments
+    WHERE "Scope" = (
+        SELECT "Id" FROM names
+        WHERE "Name" = iif(runs."Own", runs."RunId", 'trace/' || runs."RunId"))
+    AND segment_has("Data", ?))"""
 
 
 def add_spans(db: sqlite3.Connection, spans: Sequence[SpanRecord]) -> None:
@@ -76,38 +76,46 @@ def add_spans(db: sqlite3.Connection, spans: Sequence[SpanRecord]) -> None:
         part = part_of(span)
         key = (part.trace_id, part.run_id)
         added[key] = merge(added[key], part) if key in added else part
-    for (trace_id, run_id), part in added.items():
-        found = db.execute(
-            'SELECT "Part" FROM run_parts WHERE "TraceId" = ? AND "RunId" = ?',
-            (trace_id, run_id),
-        ).fetchone()
-        whole = merge(_part(found[0]), part) if found else part
-        db.execute(
-            "INSERT OR REPLACE INTO run_parts VALUES (?, ?, ?)",
-            (trace_id, run_id, dump_json(asdict(whole))),
-        )
-    refresh(db, {trace_id for trace_id, _ in added})
+    trace_ids = {trace_id for trace_id, _ in added}
+    for key, part in _parts(db, f'{_PARTS} WHERE "TraceId" IN ??', trace_ids).items():
+        if key in added:
+            added[key] = merge(part, added[key])
+    insert(
+        db,
+        "INSERT OR REPLACE INTO run_parts",
+        [(*key, dump_json(asdict(part))) for key, part in added.items()],
+    )
+    refresh(db, trace_ids)
 
 
-def refresh(db: sqlite3.Connection, trace_ids: Iterable[str]) -> None:
-    """Recompute the lines of every run that has, or had, spans in these traces."""
-    run_ids: set[str] = set()
-    for trace_id in trace_ids:
-        run_ids.add(trace_id)
-        run_ids.update(
-            run_id
-            for (run_id,) in db.execute(
-                """SELECT "RunId" FROM run_parts WHERE "TraceId" = ?
-                AND "RunId" != ''""",
-                (trace_id,),
-            )
-        )
-    for run_id in run_ids:
-        db.execute('DELETE FROM runs WHERE "RunId" = ?', (run_id,))
-        own = _parts(db, """WHERE "RunId" = ? AND "RunId" != ''""", run_id)
-        parts = own or _foreign(_parts(db, 'WHERE "TraceId" = ?', run_id))
+def refresh(
+    db: sqlite3.Connection, trace_ids: Collection[str], run_ids: Iterable[str] = ()
+) -> None:
+    """Recompute the lines of these runs and of all that have spans in these traces."""
+    of_traces = _parts(db, f'{_PARTS} WHERE "TraceId" IN ??', trace_ids)
+    ids = {*trace_ids, *run_ids, *(run_id for _, run_id in of_traces if run_id)}
+    of_runs = _parts(db, f"""{_PARTS} WHERE "RunId" != '' AND "RunId" IN ??""", ids)
+    by_trace = _grouped((trace_id, part) for (trace_id, _), part in of_traces.items())
+    by_run = _grouped((run_id, part) for (_, run_id), part in of_runs.items())
+    flagged = _flagged(db, ids)
+    lines = []
+    for run_id in ids:
+        own = by_run.get(run_id, [])
+        parts = own or _foreign(by_trace.get(run_id, []))
         if parts:
-            _insert(db, summarise(run_id, parts), own=bool(own))
+            line = summarise(run_id, parts)
+            if run_id in flagged:
+                line = replace(line, run_class="flagged")
+            lines.append(_values(line, own=bool(own), dropped=dropped_by(parts)))
+    delete_in(db, 'DELETE FROM runs WHERE "RunId" IN ??', ids)
+    insert(db, f'INSERT INTO runs ({_SELECT}, "DroppedBy", "Own")', lines)
+
+
+def _grouped(parts: Iterable[tuple[str, RunPart]]) -> dict[str, list[RunPart]]:
+    found: dict[str, list[RunPart]] = {}
+    for name, part in parts:
+        found.setdefault(name, []).append(part)
+    return found
 
 
 def list_runs(db: sqlite3.Connection, where: RunFilter) -> list[RunSummary]:
@@ -121,7 +129,7 @@ def list_runs(db: sqlite3.Connection, where: RunFilter) -> list[RunSummary]:
             conditions.append(condition.replace("?1", f"?{len(values)}"))
     if where.text is not None:
         conditions.append(_TEXT)
-        values += [where.text] * 3
+        values.append(where.text)
     rows = db.execute(
         f"SELECT {_SELECT} FROM runs WHERE {' AND '.join(conditions)}"  # noqa: S608
         ' ORDER BY "Start" DESC, "RunId" LIMIT ?',
@@ -131,38 +139,30 @@ def list_runs(db: sqlite3.Connection, where: RunFilter) -> list[RunSummary]:
 
 
 def teach_text_search(db: sqlite3.Connection) -> None:
-    """Give a connection `content_has` and `row_has`, which fold the case of any text.
-
-    SQLite itself folds the case of ASCII only.
-    """
-
-    def content_has(text: str, recipe: int, wanted: str) -> bool:
-        texts = literals(text) if recipe else (text,)
-        return any(_has(each, wanted) for each in texts)
-
-    def row_has(attributes: str, events: str, wanted: str) -> bool:
-        maps = [parse_json(attributes), *cast("list[Any]", parse_json(events))]
-        return any(_has(text, wanted) for each in maps for text in inline_texts(each))
-
-    db.create_function("content_has", 3, content_has, deterministic=True)
-    db.create_function("row_has", 3, row_has, deterministic=True)
+    """Give a connection `segment_has`, which looks for text in what is compressed."""
+    db.create_function("segment_has", 2, has_text, deterministic=True)
 
 
-def _has(text: str, wanted: str) -> bool:
-    """Tell whether the text holds the wanted one, as it is or inside JSON text."""
-    folded, plain = text.casefold(), wanted.casefold()
-    return plain in folded or dump_json(wanted)[1:-1].casefold() in folded
+def _flagged(db: sqlite3.Connection, run_ids: Collection[str]) -> set[str]:
+    rows = select_in(
+        db,
+        """SELECT "RunId" FROM marks WHERE "Mark" = 'flagged' AND "RunId" IN ??""",
+        run_ids,
+    )
+    return {run_id for (run_id,) in rows}
 
 
-def _foreign(parts: Sequence[RunPart]) -> list[RunPart]:
+def _foreign(parts: list[RunPart]) -> list[RunPart]:
     """Return the parts of a trace if it is a run of its own, else none."""
     owned = any(part.run_id for part in parts)
-    return [] if owned or not any(part.genai for part in parts) else list(parts)
+    return [] if owned or not any(part.genai for part in parts) else parts
 
 
-def _parts(db: sqlite3.Connection, where: str, key: str) -> list[RunPart]:
-    rows = db.execute(f'SELECT "Part" FROM run_parts {where}', (key,))  # noqa: S608
-    return [_part(text) for (text,) in rows]
+def _parts(
+    db: sqlite3.Connection, select: str, values: Collection[str]
+) -> dict[tuple[str, str], RunPart]:
+    rows = select_in(db, select, values)
+    return {(trace_id, run_id): _part(text) for trace_id, run_id, text in rows}
 
 
 def _part(text: str) -> RunPart:
@@ -173,8 +173,10 @@ def _part(text: str) -> RunPart:
     return RunPart(**value, head=head)
 
 
-def _insert(db: sqlite3.Connection, run: RunSummary, *, own: bool) -> None:
-    values = (
+def _values(
+    run: RunSummary, *, own: bool, dropped: Mapping[str, int]
+) -> tuple[Any, ...]:
+    return (
         run.run_id,
         run.trace_id,
         run.agent_name,
@@ -192,12 +194,8 @@ def _insert(db: sqlite3.Connection, run: RunSummary, *, own: bool) -> None:
         run.output_tokens,
         run.cost_usd,
         run.dropped,
+        dump_json({**dropped}),
         own,
-    )
-    marks = ", ".join("?" * len(values))
-    db.execute(
-        f'INSERT INTO runs ({_SELECT}, "Own") VALUES ({marks})',  # noqa: S608
-        values,
     )
 
 

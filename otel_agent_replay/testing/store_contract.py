@@ -7,6 +7,7 @@ store, which is empty when the test begins:
     pytest.register_assert_rewrite(
         "otel_agent_replay.testing.store_contract",
         "otel_agent_replay.testing.store_contract_runs",
+        "otel_agent_replay.testing.store_contract_upkeep",
     )
     from otel_agent_replay.testing.store_contract import StoreContract
 
@@ -31,6 +32,7 @@ from otel_agent_replay.model.payload import JsonValue, dump_json
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.store.base import Store
 from otel_agent_replay.testing.store_contract_runs import RunListContract
+from otel_agent_replay.testing.store_contract_upkeep import UpkeepContract
 from otel_agent_replay.testing.store_samples import (
     AT_NS,
     chat_span,
@@ -62,7 +64,7 @@ _ODD = (
 )
 
 
-class StoreContract(RunListContract):
+class StoreContract(RunListContract, UpkeepContract):
     """Subclass it and give the fixture `connect`."""
 
     @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from otel_agent_replay import semconv
+from otel_agent_replay.model.content import PackedSpan, Packer
 from otel_agent_replay.model.payload import JsonValue, content_hash, dump_json
 from otel_agent_replay.model.span import EventRecord, LinkRecord, SpanRecord
 
@@ -17,6 +18,7 @@ __all__ = [
     "growing_run",
     "hex_id",
     "odd_span",
+    "packed_once",
     "root_span",
     "sample_run",
     "with_attributes",
@@ -149,6 +151,22 @@ def growing_run(seed: str, steps: int) -> list[SpanRecord]:
         said = [*said, {"role": "user", "content": words}]
         spans.append(chat_span(run_id, number, messages=said))
     return [*spans, root_span(run_id)]
+
+
+def packed_once(spans: Sequence[SpanRecord]) -> tuple[PackedSpan, ...]:
+    """Return the spans packed as a recorder does: each content comes along once."""
+    packer = Packer()
+    brought: set[tuple[str, bytes]] = set()
+    packed: list[PackedSpan] = []
+    for each in map(packer.pack, spans):
+        new = {
+            key: text
+            for key, text in each.contents.items()
+            if (each.scope, key) not in brought
+        }
+        brought.update((each.scope, key) for key in new)
+        packed.append(replace(each, contents=new, recipes=each.recipes & new.keys()))
+    return tuple(packed)
 
 
 def foreign_trace(seed: str, *, start_ns: int = AT_NS) -> list[SpanRecord]:

@@ -294,7 +294,7 @@ def test_a_run_is_erased(invoke, library, tmp_path):
 
     assert (unasked.exit_code, erased.exit_code) == (2, 0)
     assert "--yes" in unasked.stderr
-    assert json.loads(erased.stdout)["run_id"] == ids(library)[0]
+    assert json.loads(erased.stdout)["run_ids"] == ids(library)[:1]
     assert len(json.loads(invoke("runs", "--store", url, "--json").stdout)) == 1
 
 

@@ -9,6 +9,7 @@ import pytest
 pytest.register_assert_rewrite(
     "otel_agent_replay.testing.store_contract",
     "otel_agent_replay.testing.store_contract_runs",
+    "otel_agent_replay.testing.store_contract_upkeep",
 )
 
 from otel_agent_replay.store import open_store  # noqa: E402

@@ -37,19 +37,27 @@ def command(run: str, output: Path | None, store: str | None) -> None:
 
     The file holds all that a replay needs, redacted as it was recorded. It is made to
     be kept in a repository: a step is a line, and a text that repeats stands in it
-    once. `agent-replay import` reads it.
+    once. `agent-replay import` reads it. `agent-replay erase` deletes it with the run;
+    what went to standard output it does not know of.
     """
     with named_run(store, run) as (opened, run_id):
         recording = opened.recording(run_id)
-    content = dump_recording(recording)
+        content = dump_recording(recording)
+        if output is not None:
+            # Noted first: a file that nobody knows of outlives an erase.
+            opened.remember_export(run_id, output)
+            _write(output, content)
     if output is None:
         click.echo(content, nl=False)
         return
+    spans = count(len(recording.spans), "span")
+    message = f"Wrote {short_id(run_id)}, {spans}, to {clean_line(str(output))}."
+    click.echo(message, err=True)
+
+
+def _write(output: Path, content: str) -> None:
     try:
         output.write_text(content, encoding="utf-8", errors="surrogatepass")
     except OSError as error:
         message = f"{output}: {error.strerror or error}"
         raise click.BadParameter(message, param_hint="--output") from error
-    spans = count(len(recording.spans), "span")
-    message = f"Wrote {short_id(run_id)}, {spans}, to {clean_line(str(output))}."
-    click.echo(message, err=True)

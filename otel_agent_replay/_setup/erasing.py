@@ -1,0 +1,141 @@
+"""Erases runs wherever we put them: the store, files that we exported, spools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from otel_agent_replay.errors import RecordingError
+from otel_agent_replay.model.payload import content_hash
+from otel_agent_replay.replay.codec import load_recording
+from otel_agent_replay.store.base import Store
+
+__all__ = ["Elsewhere", "Erased", "erase_runs", "files_holding", "remember_export"]
+
+Elsewhere: TypeAlias = Callable[[Sequence[str]], int]
+"""Erases runs outside the store, and returns how many records of them there were."""
+
+_DIGITS: Final = 32
+_CHUNK: Final = 8 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What was erased.
+
+    Attributes:
+        run_ids: The runs.
+        users: What the user of these runs is stored as, if they were a user's.
+        spans: How many spans they had in the store.
+        content_bytes: How many bytes of payloads they had there.
+        files: Exported files that held them, and are deleted.
+        kept: Exported files that could not be read or deleted.
+        elsewhere: How many records of them there were outside the store.
+    """
+
+    run_ids: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    spans: int = 0
+    content_bytes: int = 0
+    files: tuple[Path, ...] = ()
+    kept: tuple[Path, ...] = ()
+    elsewhere: int = 0
+
+
+def erase_runs(
+    store: Store,
+    run_ids: Sequence[str],
+    *,
+    users: Sequence[str] = (),
+    elsewhere: Elsewhere,
+) -> Erased:
+    """Erase runs, and all that this package wrote of them; return what it was.
+
+    Raises:
+        RunNotFoundError: One is not there; those before it are erased.
+    """
+    before = store.stats().content_bytes
+    # Outside first: what is left there may be stored again when it is found.
+    outside = elsewhere(run_ids)
+    deleted: list[Path] = []
+    kept: list[Path] = []
+    for run_id in run_ids:
+        for path in _exports(store, run_id):
+            gone = _delete(path, run_id)
+            if gone is not None:
+                (deleted if gone else kept).append(path)
+    spans = sum(map(store.erase, run_ids))
+    return Erased(
+        run_ids=tuple(run_ids),
+        users=tuple(users),
+        spans=spans,
+        content_bytes=max(0, before - store.stats().content_bytes),
+        files=tuple(deleted),
+        kept=tuple(kept),
+        elsewhere=outside,
+    )
+
+
+def remember_export(store: Store, run_id: str, path: Path) -> None:
+    """Note that a file holds a run, so that erasing the run deletes the file."""
+    text = str(path.absolute())
+    for name in _names(run_id):
+        if store.set_setting_once(name, text) == text:
+            return
+
+
+def files_holding(paths: Sequence[Path], words: Sequence[str]) -> tuple[Path, ...]:
+    """Return the files in which one of the words stands."""
+    wanted = [word.encode() for word in words]
+    return tuple(path for path in paths if any(_holds(path, each) for each in wanted))
+
+
+def _holds(path: Path, word: bytes) -> bool:
+    rest = b""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            if word in rest + chunk:
+                return True
+            rest = chunk[-len(word) :]
+    return False
+
+
+def _names(run_id: str) -> Iterator[str]:
+    """Yield the settings that exports of a run are noted in.
+
+    They outlive the run, so they must not name it.
+    """
+    digest = content_hash(run_id.encode())[:_DIGITS]
+    return (f"export/{digest}/{number}" for number in count())
+
+
+def _exports(store: Store, run_id: str) -> Iterator[Path]:
+    for name in _names(run_id):
+        path = store.setting(name)
+        if path is None:
+            return
+        yield Path(path)
+
+
+def _delete(path: Path, run_id: str) -> bool | None:
+    """Delete a file if it holds the run; None if it is gone or holds another."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogatepass")
+        if not _is_recording_of(text, run_id):
+            return None
+        path.unlink()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def _is_recording_of(text: str, run_id: str) -> bool:
+    try:
+        return load_recording(text, "").run_id == run_id
+    except RecordingError:
+        return False  # somebody wrote something else there

@@ -1,0 +1,170 @@
+"""The segments of a SQLite store: many spans and payload pieces in one zstd frame.
+
+A segment belongs to one scope. Its lines are JSON; the first character says what a
+line holds: `[` a span's row, `"` a payload piece, `@` a piece that lists others.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import orjson
+
+from otel_agent_replay import semconv
+from otel_agent_replay.model.content import inline_texts, literals
+from otel_agent_replay.model.payload import dump_json
+from otel_agent_replay.store.rows import Row
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+__all__ = ["SEGMENT_BYTES", "Lines", "compress", "has_text", "lines_of", "read"]
+
+SEGMENT_BYTES: Final = 256 << 10
+"""What a segment holds before compression; the last of a scope is filled up."""
+
+_PIECE: Final = b'"'
+_RECIPE: Final = b"@"
+_OPTIONS: Final[dict[int, int]] = {
+    zstd.CompressionParameter.compression_level: 3,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
+_ATTRIBUTES: Final = Row._fields.index("attributes")
+_EVENTS: Final = Row._fields.index("event_attributes")
+
+
+@dataclass(slots=True, kw_only=True)
+class Lines:
+    """What is added to a segment, and its sums."""
+
+    lines: list[bytes] = field(default_factory=list)
+    spans: int = 0
+    contents: int = 0
+    content_bytes: int = 0
+    recorded_bytes: int = 0
+    raw_bytes: int = 0
+
+    def add(self, line: bytes) -> None:
+        """Add a line."""
+        self.lines.append(line)
+        self.raw_bytes += len(line) + 1
+
+
+def lines_of(
+    rows: Iterable[Row], contents: Mapping[bytes, str], recipes: frozenset[bytes]
+) -> Iterator[Lines]:
+    """Yield spans and payload pieces, in groups that make a segment each.
+
+    Raises:
+        OverflowError: A time does not fit.
+    """
+    group = Lines()
+    for key, text in contents.items():
+        line = orjson.dumps(text)
+        group.contents += 1
+        group.content_bytes += len(line) - 2
+        group.add(_RECIPE + line if key in recipes else line)
+        if group.raw_bytes >= SEGMENT_BYTES:
+            yield group
+            group = Lines()
+    for row in rows:
+        line = _row_line(row)
+        group.spans += 1
+        group.recorded_bytes += _recorded(row, line)
+        group.add(line)
+        if group.raw_bytes >= SEGMENT_BYTES:
+            yield group
+            group = Lines()
+    if group.lines:
+        yield group
+
+
+def compress(lines: Lines, before: bytes = b"") -> bytes:
+    """Return the data of a segment; `before` is the data that it had.
+
+    Raises:
+        ValueError: What it had is damaged.
+    """
+    raw = b"\n".join(lines.lines)
+    if before:
+        raw = _decompressed(before) + b"\n" + raw
+    return zstd.compress(raw, options=_OPTIONS)
+
+
+def read(data: bytes) -> tuple[list[Row], list[str]]:
+    """Return the spans and the payload pieces of a segment.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    rows, pieces = [], []
+    for line in _decompressed(data).split(b"\n"):
+        if line.startswith(_PIECE):
+            pieces.append(line)
+        elif line.startswith(_RECIPE):
+            pieces.append(line[1:])
+        else:
+            rows.append(line)
+    return [Row(*values) for values in _parsed(rows)], _parsed(pieces)
+
+
+def has_text(data: bytes, wanted: str) -> bool:
+    """Tell whether a value in a segment has this text; case does not count.
+
+    In a damaged one there is none.
+    """
+    folded = wanted.casefold()
+    inside = dump_json(wanted)[1:-1].casefold()
+    try:
+        raw = _decompressed(data)
+    except ValueError:
+        return False
+    # Text that JSON escapes nothing of stands in the lines as it is.
+    if folded.isascii() and inside == folded and folded not in raw.decode().casefold():
+        return False
+    return any(
+        folded in text.casefold() or inside in text.casefold()
+        for line in raw.split(b"\n")
+        for text in _texts(line)
+    )
+
+
+def _texts(line: bytes) -> Iterator[str]:
+    if line.startswith(_PIECE):
+        yield orjson.loads(line)
+    elif line.startswith(_RECIPE):
+        yield from literals(orjson.loads(line[1:]))
+    else:
+        values = orjson.loads(line)
+        for attributes in (values[_ATTRIBUTES], *values[_EVENTS]):
+            yield from inline_texts(attributes)
+
+
+def _decompressed(data: bytes) -> bytes:
+    try:
+        return zstd.decompress(data)
+    except zstd.ZstdError as error:
+        raise ValueError(str(error)) from error
+
+
+def _parsed(lines: list[bytes]) -> list[Any]:
+    # One call: a parser's own cost is paid once, not once a line.
+    return cast("list[Any]", orjson.loads(b"[" + b",".join(lines) + b"]"))
+
+
+def _row_line(row: Row) -> bytes:
+    try:
+        return orjson.dumps(tuple(row))
+    except TypeError as error:
+        raise OverflowError(f"a time of span {row.span_id}: {error}") from error
+
+
+def _recorded(row: Row, line: bytes) -> int:
+    """Return the size of a span with its payloads inline, as far as its row says."""
+    said = row.attributes.get(semconv.SPAN_BYTES, "")
+    return int(said) if said.isascii() and said.isdigit() else len(line)
