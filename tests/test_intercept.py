@@ -163,6 +163,63 @@ def test_every_interceptor_hears_of_the_end():
     assert opened.closed
 
 
+@pytest.mark.parametrize("bad", ["enter", "leave"])
+def test_every_scope_is_left(bad):
+    """Also when one of them fails; the call is then no longer the current one."""
+
+    class Failing(Witness):
+        @contextmanager
+        def scope(self, opened):
+            if bad == "enter":
+                raise ValueError(self.name)
+            with super().scope(opened):
+                yield
+            raise ValueError(self.name)
+
+    class Careful(Witness):
+        @contextmanager
+        def scope(self, opened):
+            self._note("enter", opened)
+            try:
+                yield
+            finally:
+                self._note("leave", opened)
+
+    seen: list[str] = []
+    intercept.install(Careful("1 ", seen), Failing("2 ", seen))
+    opened = intercept.open_call(call())
+
+    with pytest.raises(ValueError, match="2"), opened.running():
+        pass
+
+    assert "1 enter f" in seen
+    assert seen[-1] == "1 leave f"
+    assert intercept.current() is None
+    opened.close(DONE)
+
+
+def test_scopes_hear_of_what_is_raised_inside():
+    """They see the exception on its way out."""
+
+    class Listening(Witness):
+        @contextmanager
+        def scope(self, opened):
+            try:
+                yield
+            except KeyError:
+                self._note("heard", opened)
+                raise
+
+    intercept.install(listening := Listening(), Witness())
+    opened = intercept.open_call(call())
+
+    with pytest.raises(KeyError), opened.running():
+        raise KeyError
+
+    assert "heard f" in listening.seen
+    opened.close(DONE)
+
+
 def test_calls_know_what_they_are_inside():
     """Nearest first; siblings are not inside each other."""
     intercept.install(Witness())

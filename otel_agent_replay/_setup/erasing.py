@@ -1,22 +1,19 @@
-"""Erases runs wherever we put them: the store, files that we exported, spools."""
+"""Erases runs wherever we put them: the store, and files that we exported."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from otel_agent_replay.errors import RecordingError
 from otel_agent_replay.model.payload import content_hash
 from otel_agent_replay.replay.codec import load_recording
 from otel_agent_replay.store.base import Store
 
-__all__ = ["Elsewhere", "Erased", "erase_runs", "files_holding", "remember_export"]
-
-Elsewhere: TypeAlias = Callable[[Sequence[str]], int]
-"""Erases runs outside the store, and returns how many records of them there were."""
+__all__ = ["Erased", "erase_runs", "files_holding", "remember_export"]
 
 _DIGITS: Final = 32
 _CHUNK: Final = 8 << 20
@@ -33,7 +30,6 @@ class Erased:
         content_bytes: How many bytes of payloads they had there.
         files: Exported files that held them, and are deleted.
         kept: Exported files that could not be read or deleted.
-        elsewhere: How many records of them there were outside the store.
     """
 
     run_ids: tuple[str, ...] = ()
@@ -42,7 +38,6 @@ class Erased:
     content_bytes: int = 0
     files: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
-    elsewhere: int = 0
 
 
 def erase_runs(
@@ -50,7 +45,6 @@ def erase_runs(
     run_ids: Sequence[str],
     *,
     users: Sequence[str] = (),
-    elsewhere: Elsewhere,
 ) -> Erased:
     """Erase runs, and all that this package wrote of them; return what it was.
 
@@ -58,8 +52,6 @@ def erase_runs(
         RunNotFoundError: One is not there; those before it are erased.
     """
     before = store.stats().content_bytes
-    # Outside first: what is left there may be stored again when it is found.
-    outside = elsewhere(run_ids)
     deleted: list[Path] = []
     kept: list[Path] = []
     for run_id in run_ids:
@@ -75,7 +67,6 @@ def erase_runs(
         content_bytes=max(0, before - store.stats().content_bytes),
         files=tuple(deleted),
         kept=tuple(kept),
-        elsewhere=outside,
     )
 
 
@@ -95,11 +86,14 @@ def files_holding(paths: Sequence[Path], words: Sequence[str]) -> tuple[Path, ..
 
 def _holds(path: Path, word: bytes) -> bool:
     rest = b""
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            if word in rest + chunk:
-                return True
-            rest = chunk[-len(word) :]
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                if word in rest + chunk:
+                    return True
+                rest = chunk[-len(word) :]
+    except FileNotFoundError:  # a segment of a spool, stored meanwhile
+        return False
     return False
 
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from otel_agent_replay.capture.spool.backlog import Limits
 from otel_agent_replay.capture.spool.folder import (
-    mentions,
     private_folder,
+    segments_in,
     spool_bytes,
 )
 from otel_agent_replay.capture.spool.recovery import Recovered, recover
@@ -24,7 +24,7 @@ __all__ = [
     "limits_of",
     "recover_into",
     "spool_of",
-    "still_in_spool",
+    "spooled_files",
     "waiting_in",
 ]
 
@@ -74,10 +74,10 @@ def recover_into(store: Store, settings: Settings, store_url: str) -> Recovered:
     return recover(root, store.write_packed) if root else Recovered()
 
 
-def still_in_spool(settings: Settings, store_url: str, text: str) -> tuple[Path, ...]:
-    """Return the files in which living processes still hold a text for a store."""
+def spooled_files(settings: Settings, store_url: str) -> list[Path]:
+    """Return the files in which processes hold what waits for a store."""
     root = spool_of(settings, store_url)
-    return mentions(root, text) if root else ()
+    return segments_in(root) if root else []
 
 
 def waiting_in(root: Path) -> tuple[int, int]:

@@ -13,7 +13,6 @@ from typing import Final, Self
 
 from otel_agent_replay import intercept, loader, store
 from otel_agent_replay._setup.erasing import (
-    Elsewhere,
     Erased,
     erase_runs,
     files_holding,
@@ -21,7 +20,7 @@ from otel_agent_replay._setup.erasing import (
 )
 from otel_agent_replay._setup.launch import sqlite_path
 from otel_agent_replay._setup.redaction import known_key_of_store, redactor_for
-from otel_agent_replay._setup.spools import recover_into
+from otel_agent_replay._setup.spools import recover_into, spooled_files
 from otel_agent_replay.capture.spool.recovery import Recovered
 from otel_agent_replay.config import Settings, load_settings
 from otel_agent_replay.errors import ConfigurationError, StoreError
@@ -63,18 +62,10 @@ def _reading() -> Generator[None]:
 class RunStore:
     """The runs of a store. A context manager; safe from several threads."""
 
-    def __init__(
-        self,
-        url: str,
-        spans: Store,
-        settings: Settings,
-        *,
-        elsewhere: Elsewhere = lambda _: 0,
-    ) -> None:
+    def __init__(self, url: str, spans: Store, settings: Settings) -> None:
         self.url = url
         self._spans = spans
         self._settings = settings
-        self._elsewhere = elsewhere
         self.recovered = Recovered()
         """What was taken over from dead processes since it was opened."""
 
@@ -186,7 +177,7 @@ class RunStore:
         """
         with _reading():
             whole = dict.fromkeys(map(self._spans.resolve, run_ids))
-            return erase_runs(self._spans, [*whole], elsewhere=self._elsewhere)
+            return erase_runs(self._spans, [*whole])
 
     def erase_user(self, user: str) -> Erased:
         """Delete all runs for a user, as `erase` does.
@@ -198,7 +189,6 @@ class RunStore:
                 self._spans,
                 [run.run_id for run in self.runs_of_user(user)],
                 users=self._stored_as(user),
-                elsewhere=self._elsewhere,
             )
 
     def runs_of_user(self, user: str) -> list[RunSummary]:
@@ -268,12 +258,17 @@ class RunStore:
             self._spans.purge()
 
     def files_holding(self, words: Sequence[str]) -> tuple[Path, ...] | None:
-        """Return the store's files in which a word stands; None if it has no files."""
+        """Return the files here in which a word stands; None if none can be searched.
+
+        They are those of a SQLite store, and of living processes that still hold
+        spans for the store: what they hold is stored, or gone, when they have.
+        """
+        held = spooled_files(self._settings, self.url)
         path = sqlite_path(self.url)
         if path is None:
-            return None
+            return files_holding(held, words) or None
         files = [each for each in path.parent.glob(f"{path.name}*") if each.is_file()]
-        return files_holding(sorted(files), words)
+        return files_holding([*sorted(files), *held], words)
 
     def stats(self) -> StoreStats:
         """Return what the store costs."""

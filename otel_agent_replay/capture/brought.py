@@ -10,8 +10,8 @@ from otel_agent_replay.model.content import PackedSpan
 
 __all__ = ["Brought"]
 
-_KEYS: Final = 1 << 20
-"""About 100 MB; more than a hundred thousand steps have."""
+_KEYS: Final = 1 << 17
+"""About 16 MB; ten thousand steps have as many."""
 
 
 class Brought:
@@ -23,6 +23,7 @@ class Brought:
 
     def __init__(self) -> None:
         self._scopes: dict[str, set[bytes]] = {}
+        """The one used last comes last."""
         self._keys = 0
 
     def new(self, scope: str, contents: Mapping[bytes, str]) -> dict[bytes, str]:
@@ -33,8 +34,9 @@ class Brought:
         made = {key: text for key, text in contents.items() if key not in known}
         known.update(made)
         self._keys += len(made)
-        if self._keys > _KEYS:
-            self.forget(None)
+        self._scopes[scope] = self._scopes.pop(scope)
+        while self._keys > _KEYS:
+            self.forget(next(iter(self._scopes)))
         return made
 
     def without_known(self, packed: PackedSpan) -> PackedSpan:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeAlias
 
+from otel_agent_replay.model.messages import Message
+from otel_agent_replay.model.payload import JsonObject
 from otel_agent_replay.model.pieces import GrowingText, piece_of
 from otel_agent_replay.redact.growing import GrowingBody
 
-__all__ = ["Conversations", "Listed", "Said"]
+__all__ = ["Conversations", "Listable", "Listed", "Said"]
 
-_T = TypeVar("_T")
+Listable: TypeAlias = "JsonObject | Message | tuple[str, str]"
+"""What goes into the texts of a model call one by one: tools, messages, headers."""
 _BESIDE: Final = 4
 """Conversations of one run that take turns: sub-agents."""
 _BYTES: Final = 32 << 20
@@ -20,21 +23,21 @@ _OPENED: Final = piece_of("[")
 _CLOSED: Final = piece_of("]")
 
 
-@dataclass(frozen=True, slots=True)
-class Listed(Generic[_T]):
+@dataclass(frozen=True, slots=True, eq=False)
+class Listed:
     """A list, and its JSON text in pieces."""
 
-    values: tuple[_T, ...]
+    values: tuple[Listable, ...]
     text: GrowingText
 
     @classmethod
     def after(
         cls,
-        before: Listed[_T] | None,
-        values: tuple[_T, ...],
-        write: Callable[[_T], str],
-        same: Callable[[_T, _T], bool],
-    ) -> Listed[_T]:
+        before: Listed | None,
+        values: tuple[Listable, ...],
+        write: Callable[[Listable], str],
+        same: Callable[[Listable, Listable], bool],
+    ) -> Listed:
         """Return a list that begins as another one, as far as it does.
 
         Raises:
@@ -50,7 +53,9 @@ class Listed(Generic[_T]):
 
 
 def _kept(
-    before: Sequence[_T], values: Sequence[_T], same: Callable[[_T, _T], bool]
+    before: Sequence[Listable],
+    values: Sequence[Listable],
+    same: Callable[[Listable, Listable], bool],
 ) -> int:
     kept = 0
     for old, new in zip(before, values, strict=False):
@@ -60,12 +65,12 @@ def _kept(
     return kept
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Said:
     """A request and its reading, as they were stored."""
 
     body: GrowingBody
-    listed: Mapping[str, Listed[object]] = field(default_factory=dict)
+    listed: Mapping[str, Listed] = field(default_factory=dict)
 
 
 class Conversations:
@@ -83,7 +88,7 @@ class Conversations:
         """Remember a request, instead of the one that it goes on from."""
         kept = self._scopes.setdefault(scope, [])
         self._scopes.move_to_end(scope)
-        if before in kept:
+        if before in kept and said.body.goes_on_from(before.body):
             kept.remove(before)
             self._bytes -= len(before.body.raw)
         elif len(kept) >= _BESIDE:

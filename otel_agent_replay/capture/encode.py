@@ -5,33 +5,37 @@ That is what any exporter may have.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, Status
+from opentelemetry.trace import Status
 from opentelemetry.trace import StatusCode as OtelStatusCode
-from opentelemetry.util.types import Attributes as OtelAttributes
 
 from otel_agent_replay import semconv
 from otel_agent_replay.capture.brought import Brought
+from otel_agent_replay.capture.completed import Completed, Happened
+from otel_agent_replay.capture.conversations import Conversations, Said
 from otel_agent_replay.capture.finished import FinishedSpan, Payload
 from otel_agent_replay.capture.genai import (
     Description,
     Plain,
     details_event,
+    headers_in_pieces,
     inference_attributes,
 )
 from otel_agent_replay.capture.guard import LOGGER, place_of
-from otel_agent_replay.capture.record import to_record
 from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.content import PackedSpan, Packer
 from otel_agent_replay.model.encoding import call_events
-from otel_agent_replay.model.payload import HttpResponse, dump_json
+from otel_agent_replay.model.payload import HttpResponse, JsonObject, dump_json
+from otel_agent_replay.model.pieces import GrowingText
+from otel_agent_replay.model.span import storable
 from otel_agent_replay.redact import RedactionError, Redactor
+from otel_agent_replay.redact.growing import GrowingBody
 
 __all__ = ["Finisher"]
 
@@ -40,41 +44,57 @@ _RESOURCES: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A span, completed, and what of it later ones of its scope go on from."""
+
+    span: Completed
+    scope: str = ""
+    said: Said | None = None
+    before: Said | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class Finisher:
-    """Redacts and completes finished spans; pure but for memos.
+    """Redacts and completes finished spans; pure but for memos. For one thread.
 
     Attributes:
         redactor: The policy in force.
-        describe: Reads a model call; given by the provider codecs.
+        describe: Reads a model call; given by the provider codecs. It is told the
+            request's body if that has been parsed.
         decode: Takes the content coding off a response.
     """
 
     redactor: Redactor
-    describe: Callable[[Call, Outcome], Description]
+    describe: Callable[[Call, Outcome, JsonObject | None], Description]
     decode: Callable[[HttpResponse], HttpResponse]
     _resources: dict[int, tuple[Resource, Resource]] = field(default_factory=dict)
     """By identity, each with its redacted copy: a process has one or two."""
     _packer: Packer = field(default_factory=Packer)
     _brought: Brought = field(default_factory=Brought)
+    _conversations: Conversations = field(default_factory=Conversations)
+    _last: tuple[FinishedSpan, Mapping[str, Plain], _Made] | None = None
 
     def pack(self, finished: FinishedSpan, told: Mapping[str, Plain]) -> PackedSpan:
-        """Return what `finish` returns as the store takes it.
+        """Return what `finish` returns, as the store takes it.
 
         Contents that an earlier span of the scope has brought along are left out,
         until `forget`.
         """
-        packed = self._packer.pack(to_record(self.finish(finished, told)))
-        return self._brought.without_known(packed)
+        made = self._made(finished, told)
+        packed = made.span.packed(self._packer)
+        # Only what goes out now may be left out later, so this comes last.
+        packed = self._brought.without_known(packed)
+        if made.said is not None:
+            self._conversations.keep(made.scope, made.said, made.before)
+        return packed
 
     def forget(self, scope: str | None = None) -> None:
         """Bring the contents of a scope, or of all, along again."""
+        self._last = None
         self._brought.forget(scope)
+        self._conversations.forget(scope)
 
-    def finish(
-        self,
-        finished: FinishedSpan,
-        told: Mapping[str, Plain],
-    ) -> ReadableSpan:
+    def finish(self, finished: FinishedSpan, told: Mapping[str, Plain]) -> ReadableSpan:
         """Return the span redacted, with its payload; what fails is dropped.
 
         If only the payload fails, the span comes without it. If the span does, only
@@ -84,59 +104,60 @@ class Finisher:
             finished: The span.
             told: More of our own attributes.
         """
-        marks = {**finished.marks, **told}
+        return self._made(finished, told).span.readable()
+
+    def _made(self, finished: FinishedSpan, told: Mapping[str, Plain]) -> _Made:
+        last = self._last
+        if last is not None and last[0] is finished and last[1] == told:
+            return last[2]
+        made = self._make(finished, {**finished.marks, **told})
+        self._last = (finished, told, made)
+        return made
+
+    def _make(self, finished: FinishedSpan, marks: Mapping[str, Plain]) -> _Made:
         try:
             plain = self._redacted(finished.span, finished.extra, marks)
         except RedactionError:
-            return _dropped(_bare(finished.span, marks), "redaction")
+            return _Made(span=_dropped(_bare(finished.span, marks), "redaction"))
         if finished.payload is None:
-            return plain
+            return _Made(span=plain)
+        # Of what stands in a span's own attributes nobody knows how it is written.
+        scope = storable(str(marks.get(semconv.RUN_ID, "")))
         try:
-            call, outcome = self._redacted_payload(finished.payload)
-            return self._completed(plain, call, outcome)
+            return self._completed(plain, finished.payload, scope)
         except RedactionError:
-            return _dropped(plain, "redaction")
+            return _Made(span=_dropped(plain, "redaction"))
         except ValueError:
-            return _dropped(plain, "encoding")
-
-    def _redacted_payload(self, payload: Payload) -> tuple[Call, Outcome]:
-        outcome = payload.outcome
-        if outcome.response is not None:
-            outcome = replace(outcome, response=self.decode(outcome.response))
-        return self.redactor.call(payload.call), self.redactor.outcome(outcome)
+            return _Made(span=_dropped(plain, "encoding"))
 
     def _redacted(
         self,
         span: ReadableSpan,
         extra: Mapping[str, Plain],
         marks: Mapping[str, Plain],
-    ) -> ReadableSpan:
+    ) -> Completed:
         redact = self.redactor
         given = {**(span.attributes or {}), **extra}
         searched = {k: v for k, v in given.items() if k not in marks}
-        return ReadableSpan(
+        return Completed(
+            span=span,
             name=redact.text(span.name),
-            context=span.context,
-            parent=span.parent,
             resource=self._resource(span.resource),
             attributes={**redact.attributes(searched), **marks},
-            events=[
-                Event(
+            events=tuple(
+                Happened(
                     redact.text(e.name),
                     redact.attributes(e.attributes or {}),
                     e.timestamp,
                 )
                 for e in span.events
-            ],
-            links=[
-                Link(each.context, redact.attributes(each.attributes or {}))
+            ),
+            links=tuple(
+                (each.context, redact.attributes(each.attributes or {}))
                 for each in span.links
-            ],
-            kind=span.kind,
+            ),
             status=self._redacted_status(span.status),
-            start_time=span.start_time,
-            end_time=span.end_time,
-            instrumentation_scope=self._scope(span.instrumentation_scope),
+            scope=self._scope(span.instrumentation_scope),
         )
 
     def _redacted_status(self, status: Status) -> Status:
@@ -165,41 +186,68 @@ class Finisher:
             self.redactor.attributes(scope.attributes),
         )
 
-    def _completed(
-        self,
-        span: ReadableSpan,
-        call: Call,
-        outcome: Outcome,
-    ) -> ReadableSpan:
-        description = self._description(call, outcome)
-        attributes = {
-            **(span.attributes or {}),
-            semconv.STEP_NAME: call.name,
-            **_call_attributes(call, outcome),
-            **inference_attributes(description),
-        }
-        when = span.end_time
-        details = details_event(description)
-        replaced = semconv.EVENT_INFERENCE_DETAILS if details else None
+    # --- payloads -----------------------------------------------------------------
+
+    def _completed(self, span: Completed, payload: Payload, scope: str) -> _Made:
+        outcome = payload.outcome
+        if outcome.response is not None:
+            outcome = replace(outcome, response=self.decode(outcome.response))
+        call, body, before = self._redacted_call(payload.call, scope)
+        outcome = self.redactor.outcome(outcome)
+        value = body.value if body else None
+        description = self._description(call, outcome, value)
+        known = before.listed if before else {}
+        details, listed = details_event(description, known)
+        grown: dict[str, GrowingText] = {}
+        if body is not None and call.request is not None:
+            headers = headers_in_pieces(call.request.headers, known)
+            grown[semconv.HTTP_REQUEST_BODY] = body.text
+            if headers is not None:
+                listed[semconv.HTTP_REQUEST_HEADERS] = headers
+                grown[semconv.HTTP_REQUEST_HEADERS] = headers.text
         events = [
-            *(event for event in span.events if event.name != replaced),
-            *(Event(e.name, e.attributes, when) for e in call_events(call, outcome)),
+            Happened(e.name, {**e.attributes, **grown}, span.span.end_time or 0)
+            for e in call_events(call, outcome)
         ]
         if details:
-            events.append(Event(semconv.EVENT_INFERENCE_DETAILS, details, when))
-        return _with(
+            name = semconv.EVENT_INFERENCE_DETAILS
+            span = replace(span, events=tuple(e for e in span.events if e.name != name))
+            events.append(Happened(name, details, span.span.end_time or 0))
+        completed = replace(
             span,
-            name=_name(span, call, description),
-            attributes=attributes,
-            events=events,
-            status=_status(span, outcome),
+            name=_name(span.name, call, description),
+            attributes={
+                **span.attributes,
+                semconv.STEP_NAME: call.name,
+                **_call_attributes(call, outcome),
+                **inference_attributes(description),
+            },
+            events=(*span.events, *events),
+            status=_status(span.status, outcome),
         )
+        said = Said(body, listed) if body and scope else None
+        return _Made(span=completed, scope=scope, said=said, before=before)
 
-    def _description(self, call: Call, outcome: Outcome) -> Description:
+    def _redacted_call(
+        self, call: Call, scope: str
+    ) -> tuple[Call, GrowingBody | None, Said | None]:
+        """Return a call; of one that repeats a conversation, its body apart."""
+        latest = self._conversations.latest(scope) if scope else ()
+        if call.kind == "model" and call.request is not None:
+            grown = self.redactor.grown_body(call.request, [s.body for s in latest])
+            if grown is not None:
+                body, went_on = grown
+                before = next((s for s in latest if s.body is went_on), None)
+                return self.redactor.call_around(call, body), body, before
+        return self.redactor.call(call), None, None
+
+    def _description(
+        self, call: Call, outcome: Outcome, body: JsonObject | None
+    ) -> Description:
         if call.kind != "model":
             return Description()
         try:
-            return self.describe(call, outcome)
+            return self.describe(call, outcome, body)
         except Exception as error:  # noqa: BLE001 - the wire payload must get through
             LOGGER.warning("A model call cannot be read (%s)", place_of(error))
             return Description()
@@ -230,68 +278,39 @@ def _response_attributes(response: HttpResponse) -> dict[str, Plain]:
     return found
 
 
-def _name(span: ReadableSpan, call: Call, description: Description) -> str:
-    if call.kind != "model" or span.name != call.attributes.get(semconv.OPERATION_NAME):
-        return span.name
+def _name(name: str, call: Call, description: Description) -> str:
+    if call.kind != "model" or name != call.attributes.get(semconv.OPERATION_NAME):
+        return name
     model = description.request.model if description.request else None
-    return f"{span.name} {model}" if model else span.name
+    return f"{name} {model}" if model else name
 
 
-def _status(span: ReadableSpan, outcome: Outcome) -> Status:
-    said = span.status
+def _status(said: Status, outcome: Outcome) -> Status:
     if said.status_code is OtelStatusCode.OK or said.description:
         return said
     if outcome.error is not None:
         return Status(OtelStatusCode.ERROR, outcome.error.message)
     if outcome.response is not None and outcome.response.status >= _HTTP_ERROR:
         return Status(OtelStatusCode.ERROR)
-    return span.status
+    return said
 
 
-def _dropped(span: ReadableSpan, reason: str) -> ReadableSpan:
+def _dropped(span: Completed, reason: str) -> Completed:
     """Return the span saying why its payload is not there; a run's counts it too."""
-    attributes = {**(span.attributes or {}), semconv.STEP_DROPPED: reason}
+    attributes = {**span.attributes, semconv.STEP_DROPPED: reason}
     if semconv.RUN_STATUS in attributes:
         total = semconv.RUN_DROPPED + reason
         before = attributes.get(total)
         attributes[total] = 1 + (before if isinstance(before, int) else 0)
-    return _with(span, attributes=attributes)
+    return replace(span, attributes=attributes)
 
 
-def _bare(span: ReadableSpan, marks: Mapping[str, Plain]) -> ReadableSpan:
+def _bare(span: ReadableSpan, marks: Mapping[str, Plain]) -> Completed:
     """Return a span of which nothing is left that could hold a secret."""
-    return ReadableSpan(
+    return Completed(
+        span=span,
         name=str(marks.get(semconv.STEP_KIND, "span")),
-        context=span.context,
-        parent=span.parent,
         resource=Resource.get_empty(),
         attributes=marks,
-        kind=span.kind,
         status=Status(span.status.status_code),
-        start_time=span.start_time,
-        end_time=span.end_time,
-    )
-
-
-def _with(
-    span: ReadableSpan,
-    *,
-    attributes: OtelAttributes,
-    name: str | None = None,
-    events: Sequence[Event] | None = None,
-    status: Status | None = None,
-) -> ReadableSpan:
-    return ReadableSpan(
-        name=name or span.name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=attributes,
-        events=span.events if events is None else events,
-        links=span.links,
-        kind=span.kind,
-        status=status or span.status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
     )

@@ -32,9 +32,10 @@ class Payload:
     def size(self) -> int:
         """About how many bytes it holds."""
         call, outcome = self.call, self.outcome
-        size = _rough_size([call.inputs, outcome.value, *(outcome.items or ())])
         if call.request is not None:
-            size += len(call.request.body)
+            size = len(call.request.body)
+        else:
+            size = _rough_size([call.inputs, outcome.value, *(outcome.items or ())])
         if outcome.response is not None:
             size += sum(len(chunk.data) for chunk in outcome.response.chunks)
         if outcome.error is not None:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from otel_agent_replay import semconv
-from otel_agent_replay.model.messages import ModelRequest, ModelResponse, Usage
-from otel_agent_replay.model.payload import JsonValue, dump_json
+import orjson
 
-__all__ = ["Description", "Plain", "details_event", "inference_attributes"]
+from otel_agent_replay import semconv
+from otel_agent_replay.capture.conversations import Listable, Listed
+from otel_agent_replay.model.messages import (
+    Message,
+    ModelRequest,
+    ModelResponse,
+    Usage,
+)
+from otel_agent_replay.model.payload import Headers, JsonValue, dump_json
+from otel_agent_replay.model.pieces import GrowingText
+
+__all__ = [
+    "Description",
+    "Plain",
+    "details_event",
+    "headers_in_pieces",
+    "inference_attributes",
+]
 
 Plain: TypeAlias = str | bool | int | float | list[str]
 
@@ -70,14 +87,69 @@ def _plain(value: JsonValue) -> Plain | None:
     return dump_json(value)
 
 
-def details_event(description: Description) -> dict[str, str]:
-    """Return the attributes of `gen_ai.client.inference.operation.details`."""
+def details_event(
+    description: Description, before: Mapping[str, Listed]
+) -> tuple[dict[str, str | GrowingText], dict[str, Listed]]:
+    """Return the attributes of `gen_ai.client.inference.operation.details`.
+
+    With them come those that go on from those of an earlier call.
+    """
     request, response = description.request, description.response
-    found: dict[str, JsonValue] = {}
+    found: dict[str, str | GrowingText] = {}
+    listed: dict[str, Listed] = {}
     if request is not None:
-        found[semconv.SYSTEM_INSTRUCTIONS] = list(request.system)
-        found[semconv.INPUT_MESSAGES] = [each.to_json() for each in request.messages]
-        found[semconv.TOOL_DEFINITIONS] = list(request.tools)
-    if response is not None:
-        found[semconv.OUTPUT_MESSAGES] = [each.to_json() for each in response.messages]
-    return {name: dump_json(value) for name, value in found.items() if value}
+        for name, values in (
+            (semconv.SYSTEM_INSTRUCTIONS, request.system),
+            (semconv.INPUT_MESSAGES, request.messages),
+            (semconv.TOOL_DEFINITIONS, request.tools),
+        ):
+            if not values:
+                continue
+            try:
+                made = Listed.after(before.get(name), values, _written, _same)
+            except TypeError:
+                found[name] = dump_json([_json(each) for each in values])
+            else:
+                found[name] = made.text
+                listed[name] = made
+    if response is not None and response.messages:
+        said = dump_json([each.to_json() for each in response.messages])
+        found[semconv.OUTPUT_MESSAGES] = said
+    return found, listed
+
+
+def headers_in_pieces(headers: Headers, before: Mapping[str, Listed]) -> Listed | None:
+    """Return headers that go on from those of an earlier call; None if not UTF-8."""
+    known = before.get(semconv.HTTP_REQUEST_HEADERS)
+    try:
+        return Listed.after(known, headers, _dumped, operator.eq)
+    except TypeError:
+        return None
+
+
+def _dumped(value: Listable) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _json(value: Listable) -> JsonValue:
+    if isinstance(value, Message):
+        return value.to_json()
+    return [*value] if isinstance(value, tuple) else value
+
+
+def _written(value: Listable) -> str:
+    # Not `dump_json`: what this refuses decides how the whole list is written.
+    return orjson.dumps(_json(value)).decode()
+
+
+def _same(old: Listable, new: Listable) -> bool:
+    """Whether two messages are made of the very same parts."""
+    return (
+        isinstance(old, Message)
+        and isinstance(new, Message)
+        and len(old.parts) == len(new.parts)
+        and all(map(operator.is_, old.parts, new.parts))
+        and not (old.extra or new.extra)
+        and (old.role, old.name, old.finish_reason)
+        == (new.role, new.name, new.finish_reason)
+    )

@@ -13,6 +13,7 @@ from otel_agent_replay.model.call import Call
 
 __all__ = ["joinable_span"]
 
+_JOINING: Final = frozenset({"model", "tool"})
 _NEAR: Final = 3
 """An HTTP client's own span, at most with one of a middleware, may lie between."""
 
@@ -28,7 +29,7 @@ def joinable_span(
     It lies inside the step or run that the call is made in. One span takes one
     payload: a retry inside the same inference span gets a span of its own.
     """
-    if call.kind not in {"model", "tool"} or current_id == outer_id:
+    if not current_id or current_id == outer_id or call.kind not in _JOINING:
         return None
     for span in islice(processor.open_ancestors(current_id), _NEAR):
         if span.context.span_id == outer_id:

@@ -89,7 +89,7 @@ class AgentReplaySpanProcessor(SpanProcessor):
         complete: Complete | None = None
         with self._lock:
             live = self._live.pop(key, None)
-            gone = self._gone.pop(key, None)
+            gone = self._gone.pop(key, None) if self._gone else None
             beside = self._beside.get(key)
             if beside is not None:
                 complete = beside.finished
@@ -98,7 +98,7 @@ class AgentReplaySpanProcessor(SpanProcessor):
                     return
                 del self._beside[key], self._kept[key]
             elif live is not None:
-                complete = self._roots.pop(live, None)
+                complete = self._roots.pop(live, None) if self._roots else None
         if complete is not None:
             self._send(complete, span)
         elif gone is None and context.trace_flags.sampled:
@@ -128,7 +128,9 @@ class AgentReplaySpanProcessor(SpanProcessor):
         """Say that a payload will come for an open span; False if one is promised."""
         key = span.context.span_id
         with self._lock:
-            if key in self._beside or key not in self._live or span in self._roots:
+            if key in self._beside or key not in self._live:
+                return False
+            if self._roots and span in self._roots:
                 return False
             self._beside[key] = _Beside(span)
             return True

@@ -13,7 +13,7 @@ from opentelemetry.trace import StatusCode as OtelStatusCode
 from otel_agent_replay.model.payload import JsonValue, dump_json
 from otel_agent_replay.model.span import EventRecord, LinkRecord, SpanRecord, StatusCode
 
-__all__ = ["collector_text", "to_record"]
+__all__ = ["collector_text", "texts", "to_record"]
 
 _KINDS: Final = {
     SpanKind.INTERNAL: "Internal",
@@ -60,12 +60,18 @@ def _json(value: object) -> JsonValue:
     return collector_text(value)
 
 
-def _texts(attributes: Mapping[str, object] | None) -> dict[str, str]:
-    return {key: collector_text(value) for key, value in (attributes or {}).items()}
+def texts(attributes: Mapping[str, object] | None) -> dict[str, str]:
+    """Return attributes as the Collector's ClickHouse exporter writes them."""
+    return {
+        key: value if isinstance(value, str) else collector_text(value)
+        for key, value in (attributes or {}).items()
+    }
 
 
-def to_record(span: ReadableSpan) -> SpanRecord:
-    """Return our stored copy of a finished span."""
+def to_record(
+    span: ReadableSpan, events: tuple[EventRecord, ...] | None = None
+) -> SpanRecord:
+    """Return our stored copy of a finished span, with other events if given."""
     context, parent, scope = span.context, span.parent, span.instrumentation_scope
     if context is None:
         message = f"span {span.name!r} has no context"
@@ -77,17 +83,19 @@ def to_record(span: ReadableSpan) -> SpanRecord:
         trace_state=context.trace_state.to_header(),
         name=span.name,
         kind=_KINDS.get(span.kind, "Unspecified"),
-        resource=_texts(span.resource.attributes),
+        resource=texts(span.resource.attributes),
         scope_name=scope.name if scope else "",
         scope_version=(scope.version or "") if scope else "",
-        attributes=_texts(span.attributes),
+        attributes=texts(span.attributes),
         start_ns=span.start_time or 0,
         end_ns=span.end_time or span.start_time or 0,
         status_code=_STATUSES[span.status.status_code],
         status_message=span.status.description or "",
-        events=tuple(
+        events=events
+        if events is not None
+        else tuple(
             EventRecord(
-                name=e.name, time_ns=e.timestamp, attributes=_texts(e.attributes)
+                name=e.name, time_ns=e.timestamp, attributes=texts(e.attributes)
             )
             for e in span.events
         ),
@@ -96,7 +104,7 @@ def to_record(span: ReadableSpan) -> SpanRecord:
                 trace_id=format_trace_id(each.context.trace_id),
                 span_id=format_span_id(each.context.span_id),
                 trace_state=each.context.trace_state.to_header(),
-                attributes=_texts(each.attributes),
+                attributes=texts(each.attributes),
             )
             for each in span.links
         ),

@@ -19,14 +19,24 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from otel_agent_replay import semconv
 from otel_agent_replay.model.payload import dump_json, parse_json
-from otel_agent_replay.model.span import Attributes, SpanRecord, storable
+from otel_agent_replay.model.pieces import GrowingText
+from otel_agent_replay.model.recipe import (
+    CONTENT,
+    LITERAL,
+    RECIPE,
+    closes_group,
+    content_item,
+    content_key,
+    literal_item,
+    recipe_item,
+)
+from otel_agent_replay.model.span import Attributes, EventRecord, SpanRecord, storable
 from otel_agent_replay.model.split import SMALL, split
 
 __all__ = [
@@ -35,13 +45,9 @@ __all__ = [
     "PackedBatch",
     "PackedSpan",
     "Packer",
-    "closes_group",
-    "content_item",
     "content_key",
     "inline_texts",
-    "literal_item",
     "literals",
-    "recipe_item",
     "scope_of",
     "trace_scope",
     "unpack",
@@ -53,20 +59,23 @@ INLINE: Final = 256
 Contents = Mapping[tuple[str, bytes], str]
 """Texts by scope and SHA-256."""
 
-_LITERAL: Final = "="
-_CONTENT: Final = "#"
-_RECIPE: Final = "@"
 _FOLD_ABOVE: Final = 16
-_FOLD_LEAST: Final = 4
-_FOLD_MOST: Final = 16
-_FOLD_ENDS: Final = frozenset("ABCDEFGHIJKLMNOP")  # a quarter of all hashes
 _ROW_BYTES: Final = 256
 """About what a row's ids, times and other short columns take."""
 _MAX_NESTING: Final = 12
 _MAX_PAYLOAD: Final = 1 << 30
-_HASHED_AT_ONCE: Final = 2047
 _MEMO_CHARACTERS: Final = 16 << 20
 _MEMO_LONGEST: Final = 64 << 10
+_OWN: Final = (semconv.CONTENT_PREFIX, semconv.SPAN_BYTES)
+_CUT_FROM: Final = 4096
+_UNIQUE: Final = frozenset(
+    {
+        semconv.HTTP_RESPONSE_BODY,
+        semconv.HTTP_RESPONSE_HEADERS,
+        semconv.OUTPUT_MESSAGES,
+    }
+)
+"""What hardly comes again, in parts or whole: small ones are not worth cutting."""
 # What run lists are made of stays where SQL can read it.
 _LISTED: Final = frozenset(
     {
@@ -132,41 +141,6 @@ def trace_scope(trace_id: str) -> str:
     return f"trace/{trace_id}"
 
 
-def content_key(text: str) -> bytes:
-    """Return the SHA-256 that a content is stored under."""
-    content = text.encode()
-    if not _HASHED_AT_ONCE < len(content) < _MEMO_LONGEST:
-        return hashlib.sha256(content).digest()
-    # From 2 KB on, hashing lets go of the GIL, and a thread that computes keeps it
-    # for 5 ms: a thousand times what a piece takes.
-    made = hashlib.sha256()
-    for at in range(0, len(content), _HASHED_AT_ONCE):
-        made.update(content[at : at + _HASHED_AT_ONCE])
-    return made.digest()
-
-
-def content_item(key: bytes) -> str:
-    """Return the item of a recipe that names a content."""
-    return _CONTENT + _name(key)
-
-
-def recipe_item(key: bytes) -> str:
-    """Return the item of a recipe that names a content which is a recipe."""
-    return _RECIPE + _name(key)
-
-
-def literal_item(text: str) -> str:
-    """Return the item of a recipe that is a text itself."""
-    return _LITERAL + text
-
-
-def closes_group(items: Sequence[str]) -> bool:
-    """Whether the last of the items ends a group, by its hash or by their number."""
-    length, item = len(items), items[-1]
-    cut = length >= _FOLD_LEAST and item[0] != _LITERAL and item[1] in _FOLD_ENDS
-    return cut or length >= _FOLD_MOST
-
-
 class Packer:
     """Packs spans. Remembers hashes of recent texts; safe from several threads."""
 
@@ -174,41 +148,60 @@ class Packer:
         self._hashes: dict[str, bytes] = {}
         self._characters = 0
 
-    def pack(self, span: SpanRecord) -> PackedSpan:
-        """Return the span with its big values as recipes, and with its size."""
+    def pack(
+        self, span: SpanRecord, grown: Sequence[Mapping[str, GrowingText]] = ()
+    ) -> PackedSpan:
+        """Return the span with its big values as recipes, and with its size.
+
+        Args:
+            span: The span.
+            grown: More attributes of its events, event by event.
+        """
         found = _Found(contents={}, recipes=set())
-        attributes = {
-            **self._attributes(span.attributes, found),
-            semconv.SPAN_BYTES: str(_size(span)),
-        }
-        events = tuple(
-            replace(event, attributes=self._attributes(event.attributes, found))
-            for event in span.events
-        )
+        size = _size(span)
+        events: list[EventRecord] = []
+        for number, event in enumerate(span.events):
+            attributes = self._attributes(event.attributes, found)
+            texts = grown[number] if number < len(grown) else {}
+            for key, text in texts.items():
+                attributes[semconv.CONTENT_PREFIX + key] = text.recipe
+                found.contents.update(text.new)
+                found.recipes.update(text.new_recipes)
+                size += len(key) + len(text)
+            events.append(
+                EventRecord(
+                    name=event.name, time_ns=event.time_ns, attributes=attributes
+                )
+            )
+        attributes = self._attributes(span.attributes, found)
+        attributes[semconv.SPAN_BYTES] = str(size)
         return PackedSpan(
-            span=replace(span, attributes=attributes, events=events),
+            span=replace(span, attributes=attributes, events=tuple(events)),
             scope=scope_of(span),
             contents=found.contents,
             recipes=frozenset(found.recipes),
         )
 
-    def _attributes(self, attributes: Attributes, found: _Found) -> Attributes:
-        if not any(_is_big(key, value) for key, value in attributes.items()):
-            return attributes
-        return dict(
-            (semconv.CONTENT_PREFIX + key, self._recipe(value, found))
-            if _is_big(key, value)
-            else (key, value)
-            for key, value in attributes.items()
-        )
+    def _attributes(self, attributes: Attributes, found: _Found) -> dict[str, str]:
+        made: dict[str, str] = {}
+        for key, value in attributes.items():
+            if len(value) < INLINE and _is_utf8(value) and not key.startswith(_OWN):
+                made[key] = value
+            elif _is_big(key, value):
+                whole = key in _UNIQUE and len(value) < _CUT_FROM
+                recipe = self._recipe(value, found, whole=whole)
+                made[semconv.CONTENT_PREFIX + key] = recipe
+            else:
+                made[key] = value
+        return made
 
-    def _recipe(self, text: str, found: _Found) -> str:
+    def _recipe(self, text: str, found: _Found, *, whole: bool) -> str:
         if not _is_utf8(text):
             # JSON escapes can hold a lone surrogate, a stored content cannot. Two
             # that belong together come back as the character they stand for.
-            return dump_json([_LITERAL + text])
+            return dump_json([LITERAL + text])
         items: list[str] = []
-        for piece in split(text):
+        for piece in [text] if whole else split(text):
             if len(piece) < SMALL:
                 items.append(literal_item(piece))
             else:
@@ -269,7 +262,7 @@ def literals(recipe: str) -> Iterator[str]:
         items = _items(recipe)
     except _MissingError:
         return
-    yield from (item[1:] for item in items if item.startswith(_LITERAL))
+    yield from (item[1:] for item in items if item.startswith(LITERAL))
 
 
 class _Reader:
@@ -324,15 +317,15 @@ class _Reader:
 
     def _piece(self, scope: str, item: str, nesting: int) -> tuple[str, ...]:
         sign, rest = item[:1], item[1:]
-        if sign == _LITERAL:
+        if sign == LITERAL:
             return (rest,)
         known = self._pieces.get((scope, item))
         if known is not None:
             return known
         text = self._text(scope, rest)
-        if sign == _CONTENT:
+        if sign == CONTENT:
             found: tuple[str, ...] = (text,)
-        elif sign == _RECIPE:
+        elif sign == RECIPE:
             found = tuple(self._expand(scope, text, nesting + 1))
         else:
             raise _MissingError
@@ -349,11 +342,6 @@ class _Reader:
         if text is None or content_key(text) != key:
             raise _MissingError
         return text
-
-
-def _name(key: bytes) -> str:
-    """Return the name that recipes know a content by."""
-    return base64.urlsafe_b64encode(key).decode().rstrip("=")
 
 
 def _items(recipe: str) -> list[str]:

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from otel_agent_replay.model.content import (
+from otel_agent_replay.model.payload import dump_json
+from otel_agent_replay.model.recipe import (
     closes_group,
     content_item,
     content_key,
     literal_item,
     recipe_item,
 )
-from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.model.split import SMALL
 
 __all__ = ["GrowingText", "Piece", "folded", "piece_of"]
@@ -27,7 +27,7 @@ __all__ = ["GrowingText", "Piece", "folded", "piece_of"]
 _FOLD_ABOVE: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Piece:
     """A part of a text.
 
@@ -67,7 +67,7 @@ _Levels: TypeAlias = tuple[tuple[str, ...], ...]
 _EMPTY: Final[_Levels] = ((),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class GrowingText:
     """A text in pieces.
 
@@ -78,6 +78,7 @@ class GrowingText:
         kept: How many elements are those of the text it goes on from.
         new: Contents that the text it goes on from does not name.
         new_recipes: The keys of those that are recipes.
+        states: For each element: the length up to it, and the items up to it.
     """
 
     head: Piece
@@ -86,8 +87,7 @@ class GrowingText:
     kept: int
     new: tuple[tuple[bytes, str], ...]
     new_recipes: tuple[bytes, ...]
-    _states: Sequence[tuple[int, _Levels]]
-    """For each element: the length up to it, and the items up to it."""
+    states: Sequence[tuple[int, _Levels]]
 
     def __str__(self) -> str:
         """Return the text."""
@@ -96,13 +96,13 @@ class GrowingText:
 
     def __len__(self) -> int:
         """Return how many characters it has."""
-        inner = self._states[-1][0] if self._states else 0
+        inner = self.states[-1][0] if self.states else 0
         return len(self.head.text) + inner + len(self.tail.text)
 
     @property
     def recipe(self) -> str:
         """What stands in the row for it."""
-        levels = self._states[-1][1] if self._states else _EMPTY
+        levels = self.states[-1][1] if self.states else _EMPTY
         inner = [item for level in reversed(levels) for item in level]
         return dump_json([*self.head.items, *inner, *self.tail.items])
 
@@ -123,7 +123,7 @@ class GrowingText:
             states: list[tuple[int, _Levels]] = []
         else:
             pieces = list(before.elements[:kept])
-            states = list(before._states[:kept])
+            states = list(before.states[:kept])
         if before is None or head is not before.head:
             new += head.contents
         if before is None or tail is not before.tail:
@@ -136,9 +136,7 @@ class GrowingText:
                 levels = _pushed(levels, item, new, new_recipes)
             pieces.append(piece)
             states.append((size, levels))
-        return cls(
-            head, pieces, tail, kept, tuple(new), tuple(new_recipes), states
-        )
+        return cls(head, pieces, tail, kept, tuple(new), tuple(new_recipes), states)
 
 
 def _pushed(

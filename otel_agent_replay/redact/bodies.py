@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from email.message import Message
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from otel_agent_replay.redact.documents import Documents, looks_json
@@ -23,7 +24,7 @@ from otel_agent_replay.redact.lanes import stream_edits
 from otel_agent_replay.redact.urls import parameters
 from otel_agent_replay.redact.walk import ROOT
 
-__all__ = ["body_edits", "settled_body"]
+__all__ = ["body_edits", "is_plain_json", "settled_body"]
 
 _PICTURES_AND_SOUND: Final = ("image/", "audio/", "video/", "font/")
 _NOT_SEARCHED_BUT_TEXT: Final = ("image/svg+xml",)
@@ -49,6 +50,7 @@ class _MediaType(NamedTuple):
     boundary: str
 
 
+@lru_cache(maxsize=256)
 def _media_type(text: str | None) -> _MediaType:
     message = Message()
     message["content-type"] = text or ""
@@ -59,6 +61,13 @@ def _media_type(text: str | None) -> _MediaType:
         charset.lower() if isinstance(charset, str) else "utf-8",
         boundary if isinstance(boundary, str) else "",
     )
+
+
+def is_plain_json(content_type: str | None) -> bool:
+    """Whether a body of this type is one JSON value in UTF-8, if it is any."""
+    media = _media_type(content_type)
+    known = media.name in {"", "application/json"}
+    return known and _CODECS.get(media.charset) == "utf-8"
 
 
 def settled_body(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate, pairwise
+from types import TracebackType
 from typing import Final
 
 from otel_agent_replay.model.call import Call, Outcome, RecordedException
@@ -17,16 +18,19 @@ from otel_agent_replay.model.payload import (
     HttpResponse,
     JsonValue,
     header,
+    parse_json,
 )
 from otel_agent_replay.redact.attributes import (
     AttrValue,
     as_json,
     redacted_attributes,
 )
-from otel_agent_replay.redact.bodies import settled_body
+from otel_agent_replay.redact.bodies import is_plain_json, settled_body
 from otel_agent_replay.redact.documents import Documents
 from otel_agent_replay.redact.edits import applied
 from otel_agent_replay.redact.failure import RedactionError
+from otel_agent_replay.redact.growing import GrowingBodies, GrowingBody
+from otel_agent_replay.redact.memo import Memo
 from otel_agent_replay.redact.names import secret_header
 from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
@@ -36,6 +40,8 @@ from otel_agent_replay.redact.walk import Place
 
 __all__ = ["AttrValue", "Redactor"]
 
+_SMALL_MEMO: Final = 1 << 18
+_SMALL_BODY: Final = 1 << 16
 _CONTENT_TYPE: Final = "content-type"
 _CONTENT_LENGTH: Final = "content-length"
 _COOKIE: Final = re.compile(r"(?P<name>[^=;]*=\s*\"?)(?P<value>[^;\"]*)")
@@ -63,12 +69,16 @@ class Redactor:
         """
         self.policy = policy
         self._documents = Documents(policy, Pseudonymizer(key), literals)
+        self._urls: Memo[str] = Memo(_SMALL_MEMO)
+        self._attributes: Memo[dict[str, AttrValue]] = Memo(_SMALL_MEMO)
+        self._headers: Memo[tuple[str, str]] = Memo(_SMALL_MEMO)
+        self._bodies = GrowingBodies(self._documents if policy.enabled else None)
 
     def text(self, text: str) -> str:
         """Return a text redacted; if it is JSON, as `json_text` does."""
         if not self.policy.enabled:
             return text
-        with _failing_closed("A text"):
+        with _FailingClosed("A text"):
             return self._documents.text(text)
 
     def json_text(self, text: str) -> str:
@@ -79,7 +89,7 @@ class Redactor:
         """
         if not self.policy.enabled:
             return text
-        with _failing_closed("A JSON text"):
+        with _FailingClosed("A JSON text"):
             return applied(text, self._documents.json_edits(text))
 
     def value(
@@ -92,26 +102,40 @@ class Redactor:
         """Return a JSON value redacted; `tool` is the one whose arguments it is."""
         if not self.policy.enabled:
             return value
-        with _failing_closed("A value"):
+        with _FailingClosed("A value"):
             return self._documents.value(value, Place(path, tool))
 
     def url(self, url: str) -> str:
         """Return a URL without its credentials and secret parameters."""
         if not self.policy.enabled:
             return url
-        with _failing_closed("A URL"):
-            return applied(url, self._documents.found_edits(url, _in_url))
+        with _FailingClosed("A URL"):
+            known = self._urls.get(url)
+            if known is None:
+                known = applied(url, self._documents.found_edits(url, _in_url))
+                self._urls.put(url, known)
+            return known
 
     def headers(self, headers: Headers) -> Headers:
         """Return headers redacted, in order."""
         if not self.policy.enabled:
             return headers
-        with _failing_closed("A header"):
-            return tuple((name, self._header(name, text)) for name, text in headers)
+        with _FailingClosed("A header"):
+            return tuple([self._pair(*each) for each in headers])
+
+    def _pair(self, name: str, text: str) -> tuple[str, str]:
+        memo = f"{name}\n{text}"
+        known = self._headers.get(memo)
+        if known is None:
+            known = (name, self._header(name, text))
+            self._headers.put(memo, known)
+        return known
 
     def _header(self, name: str, text: str) -> str:
         documents = self._documents
         match name.lower():
+            case "content-length" if text.isdecimal():
+                return text
             case "cookie":
                 return _COOKIE.sub(self._cookie, text)
             case "set-cookie":
@@ -138,7 +162,7 @@ class Redactor:
         """
         if not self.policy.enabled:
             return content
-        with _failing_closed("A body"):
+        with _FailingClosed("A body"):
             return settled_body(self._documents, content, content_type)[0]
 
     def request(self, request: HttpRequest) -> HttpRequest:
@@ -150,6 +174,34 @@ class Redactor:
             headers = _with_length(headers, len(request.body), len(body))
         return replace(request, url=self.url(request.url), headers=headers, body=body)
 
+    def grown_body(
+        self, request: HttpRequest, before: Sequence[GrowingBody]
+    ) -> tuple[GrowingBody, GrowingBody | None] | None:
+        """Return a request's body as `request` does, in pieces.
+
+        With it comes which of some earlier bodies it goes on from; what it repeats
+        of that one is not redacted again. None if it cannot be cut.
+
+        Raises:
+            RedactionError: As `body`.
+        """
+        if not is_plain_json(header(request.headers, _CONTENT_TYPE)):
+            return None
+        with _FailingClosed("A body"):
+            return self._bodies.redacted(request.body, before)
+
+    def call_around(self, call: Call, body: GrowingBody) -> Call:
+        """Return a call as `call` does, but with an empty body: it is redacted."""
+        request = call.request
+        if request is None:
+            return self.call(call)
+        made = self.call(replace(call, request=replace(request, body=b"")))
+        old = len(body.raw)
+        if made.request is None or old == body.size:
+            return made
+        headers = _with_length(made.request.headers, old, body.size)
+        return replace(made, request=replace(made.request, headers=headers))
+
     def response(self, response: HttpResponse) -> HttpResponse:
         """Return a response redacted, in as many chunks, at the same times.
 
@@ -157,10 +209,11 @@ class Redactor:
         """
         if not self.policy.enabled:
             return response
-        headers = self.headers(response.headers)
         old = response.body
+        self._expect(response.headers, old)
+        headers = self.headers(response.headers)
         stops = list(accumulate(len(chunk.data) for chunk in response.chunks))
-        with _failing_closed("A body"):
+        with _FailingClosed("A body"):
             content_type = header(response.headers, _CONTENT_TYPE)
             new, stops = settled_body(self._documents, old, content_type, stops)
         if new == old:
@@ -181,6 +234,19 @@ class Redactor:
             chunks=chunks,
         )
 
+    def _expect(self, headers: Headers, body: bytes) -> None:
+        """Look at all that is new in a small message at once."""
+        said: list[JsonValue] = [
+            text
+            for name, text in headers
+            if self._headers.get(f"{name}\n{text}") is None
+        ]
+        if body[:1] == b"{" and len(body) < _SMALL_BODY:
+            with suppress(ValueError, RecursionError):
+                said.append(parse_json(body))
+        with _FailingClosed("A message"):
+            self._documents.expect(said)
+
     def call(self, call: Call) -> Call:
         """Return a call redacted: name, inputs, request, attributes."""
         if not self.policy.enabled:
@@ -189,8 +255,8 @@ class Redactor:
         inputs = call.inputs
         if inputs is not None:
             inputs = as_json(self.value(inputs, tool=tool))
-        with _failing_closed("An attribute"):
-            attributes = redacted_attributes(self._documents, call.attributes)
+        with _FailingClosed("An attribute"):
+            attributes = self._redacted_attributes(call.attributes)
         return replace(
             call,
             # With a request it is the route: a URL without scheme and query.
@@ -231,8 +297,21 @@ class Redactor:
         """
         if not self.policy.enabled:
             return dict(attributes)
-        with _failing_closed("An attribute"):
+        with _FailingClosed("An attribute"):
+            return {**self._redacted_attributes(attributes)}
+
+    def _redacted_attributes(
+        self, attributes: Mapping[str, AttrValue]
+    ) -> dict[str, AttrValue]:
+        """Return attributes redacted; the same dict for the same texts."""
+        if not all(type(value) is str for value in attributes.values()):
             return redacted_attributes(self._documents, attributes)
+        memo = repr([*attributes.items()])
+        known = self._attributes.get(memo)
+        if known is None:
+            known = redacted_attributes(self._documents, attributes)
+            self._attributes.put(memo, known)
+        return known
 
 
 def _in_url(text: str) -> Iterator[Found]:
@@ -251,12 +330,22 @@ def _with_length(headers: Headers, old: int, new: int) -> Headers:
     )
 
 
-@contextmanager
-def _failing_closed(part: str) -> Iterator[None]:
+class _FailingClosed:
     """Whatever goes wrong inside drops the payload; its text is not passed on."""
-    try:
-        yield
-    except RedactionError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a raw payload must never get through
-        raise RedactionError(part, type(error).__name__) from None
+
+    __slots__ = ("_part",)
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, RedactionError):
+            raise RedactionError(self._part, type(error).__name__) from None

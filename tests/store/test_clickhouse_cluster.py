@@ -15,6 +15,7 @@ import pytest
 pytest.register_assert_rewrite(
     "otel_agent_replay.testing.store_contract",
     "otel_agent_replay.testing.store_contract_runs",
+    "otel_agent_replay.testing.store_contract_upkeep",
 )
 
 from otel_agent_replay.model.content import PackedBatch, Packer  # noqa: E402

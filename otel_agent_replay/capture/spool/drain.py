@@ -29,6 +29,10 @@ _LAST_PAUSES: Final = (0.05, 0.2, 0.8)
 """Before trying again once the process ends."""
 
 
+_LAST_SECONDS: Final = 3.0
+"""How long a process that ends goes on to look after others."""
+
+
 class PackedWriter(Protocol):
     """What is written to; a store is one."""
 
@@ -78,6 +82,7 @@ class Drain:
         self._ended = threading.Event()
         self._troubled = False
         self._looked = False
+        self._last: float | None = None
 
     def start(self) -> None:
         """Begin; what comes later is taken too."""
@@ -94,6 +99,8 @@ class Drain:
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that waits now is stored; False if time ran out."""
+        if self._ended.is_set():
+            return not self._backlog.left()
         return self._backlog.wait(self._backlog.hurry(), timeout)
 
     def shutdown(self, timeout: float) -> bool:
@@ -104,9 +111,11 @@ class Drain:
         if self._thread is None:
             self._serve()
         ended = self._ended.wait(timeout)
-        if ended:
+        # Where nothing of ours is left, it looks after what others left.
+        stored = not self._backlog.left()
+        if ended or stored:
             self._backlog.finish()
-        return ended and not self._backlog.left()
+        return stored
 
     def _serve(self) -> None:
         try:
@@ -174,6 +183,14 @@ class Drain:
         for seconds in _LAST_PAUSES:
             yield partial(time.sleep, seconds)
 
+    def _must_end(self) -> bool:
+        """Whether the process has waited for long enough for what is not its own."""
+        if not self._backlog.closing.is_set():
+            return False
+        if self._last is None:
+            self._last = time.monotonic() + _LAST_SECONDS
+        return time.monotonic() > self._last
+
     def _look_after_the_dead(self) -> None:
         """Take over, once, what processes before this one left."""
         if self._looked or self._dead is None or self._backlog.left():
@@ -184,9 +201,7 @@ class Drain:
             return
         try:
             with self.at_work:
-                recover(
-                    self._dead, writer.write_packed, stop=self._backlog.closing.is_set
-                )
+                recover(self._dead, writer.write_packed, stop=self._must_end)
         except Exception as error:  # noqa: BLE001 - our own spans must go on
             LOGGER.warning(
                 "What is left in the spool cannot be stored (%s)", place_of(error)

@@ -19,8 +19,8 @@ __all__ = [
     "FullError",
     "Segment",
     "dead_folders",
-    "mentions",
     "private_folder",
+    "segments_in",
     "spool_bytes",
 ]
 
@@ -237,17 +237,9 @@ def spool_bytes(root: Path) -> int:
     return total
 
 
-def mentions(root: Path, text: str) -> tuple[Path, ...]:
-    """Return the files of a spool that a text stands in."""
-    wanted = text.encode()
-    found: list[Path] = []
-    for path in sorted(root.glob(f"*/*{_SEGMENT}")):
-        try:
-            if wanted in path.read_bytes():
-                found.append(path)
-        except OSError:  # stored and removed meanwhile
-            continue
-    return tuple(found)
+def segments_in(root: Path) -> list[Path]:
+    """Return the segments of all processes."""
+    return sorted(root.glob(f"*/*{_SEGMENT}"))
 
 
 def _write(file: int, content: bytes, size: int) -> None:

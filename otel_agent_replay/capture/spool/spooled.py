@@ -29,10 +29,14 @@ _FIELDS: Final = (
     "status_code",
     "status_message",
 )
+_MOST: Final = (1 << 63) - 1
 
 
 def written_spans(spans: Sequence[PackedSpan]) -> bytes:
-    """Return the spans as bytes; a lone surrogate becomes U+FFFD, as in a store."""
+    """Return the spans as bytes, such as a store can hold.
+
+    A lone surrogate becomes U+FFFD, a time beyond 64 bits the nearest within.
+    """
     value = [_written(each) for each in spans]
     try:
         return orjson.dumps(value)
@@ -62,6 +66,8 @@ def _storable(value: Any) -> Any:  # noqa: ANN401 - whatever `_written` gives
         return {storable(key): _storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_storable(item) for item in value]
+    if isinstance(value, int):  # a time that somebody gave
+        return min(max(value, -_MOST - 1), _MOST)
     return value
 
 

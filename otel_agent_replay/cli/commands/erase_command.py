@@ -171,7 +171,6 @@ def _json(receipt: _Receipt) -> JsonObject:
         "content_bytes": erased.content_bytes,
         "files": _texts(erased.files),
         "files_kept": _texts(erased.kept),
-        "spooled": erased.elsewhere,
         "store": receipt.store,
         "at": receipt.at,
         "purged": receipt.purged,

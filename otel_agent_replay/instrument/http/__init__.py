@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Final
 
+from otel_agent_replay.instrument.http.exchange import forget_plans
 from otel_agent_replay.instrument.http.settings import (
     HttpSettings,
     in_force,
@@ -33,6 +34,7 @@ def install(settings: HttpSettings) -> None:
     patched when it is; none is imported here.
     """
     put_in_force(settings)
+    forget_plans()
     for library, patch in _PATCHES.items():
         when_imported(library, patch)
 
@@ -40,6 +42,7 @@ def install(settings: HttpSettings) -> None:
 def uninstall() -> None:
     """Take the HTTP clients off the seam; harmless if they are not on it."""
     put_in_force(None)
+    forget_plans()
     for library, patch in _PATCHES.items():
         forget_import(library, patch)
         adapter = _loaded(_ADAPTERS[library])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ __all__ = [
     "Plan",
     "call_for",
     "endpoint",
+    "forget_plans",
     "opens_websocket",
     "plan_for",
     "resent_headers",
@@ -27,6 +29,7 @@ _LEAVES: Final[frozenset[Kind]] = frozenset({"http", "model"})
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _PORTS: Final = {"http": 80, "https": 443}
 _WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
+_PLANS: Final = 128
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 
 
@@ -39,6 +42,11 @@ class _Route:
     port: int | None
     path: str
 
+    @property
+    def endpoint(self) -> str:
+        """Host and port, as `own_endpoints` has them."""
+        return f"{self.host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -46,49 +54,40 @@ class Plan:
 
     Attributes:
         url: The whole URL.
-        route: Its parts that may stand in names and attributes.
+        method: The method, in capitals.
+        name: Method, host and path.
         operation: The model API's operation; None for a plain exchange.
+        effect: As the call has it.
+        attributes: As the call has them, but for the model.
         settings: The settings it was made by.
     """
 
     url: str
-    route: _Route
+    method: str
+    name: str
     operation: str | None
+    effect: Effect
+    attributes: JsonObject
     settings: HttpSettings
 
     def call(self, headers: Headers, body: bytes) -> Call:
         """Return the call; never raises."""
-        route = self.route
+        attributes = {**self.attributes}
+        model = None if self.operation is None else self._model(body)
+        if model is not None:
+            attributes[semconv.REQUEST_MODEL] = model
         return Call(
             kind="http" if self.operation is None else "model",
-            name=f"{route.method} {route.host}{route.path}",
+            name=self.name,
             request=HttpRequest(
-                method=route.method,
+                method=self.method,
                 url=self.url,
                 headers=headers,
                 body=body,
             ),
-            effect=self._effect(),
-            attributes=self._attributes(body),
+            effect=self.effect,
+            attributes=attributes,
         )
-
-    def _effect(self) -> Effect:
-        # A model's answer changes nothing but the bill.
-        harmless = self.operation is not None or self.route.method in _READS
-        return "read" if harmless else "write"
-
-    def _attributes(self, body: bytes) -> JsonObject:
-        found: JsonObject = {semconv.SERVER_ADDRESS: self.route.host}
-        if self.route.port is not None:
-            found[semconv.SERVER_PORT] = self.route.port
-        if self.operation is None:
-            found[semconv.HTTP_REQUEST_METHOD] = self.route.method
-            return found
-        found[semconv.OPERATION_NAME] = self.operation
-        model = self._model(body)
-        if model is not None:
-            found[semconv.REQUEST_MODEL] = model
-        return found
 
     def _model(self, body: bytes) -> str | None:
         try:
@@ -108,13 +107,14 @@ def plan_for(method: str, url: str, settings: HttpSettings) -> Plan | None:
     """
     if not intercept.active() or _inside_exchange():
         return None
-    route = _route(method, url)
-    if route is None or f"{route.host}:{route.port}" in settings.own_endpoints:
+    try:
+        plan = _plan_at(method, url, settings)
+    except Exception as error:  # noqa: BLE001 - the request must go on
+        settings.on_failure("Recognising a model API", error)
+        plan = _plan_as(None, method, url, settings)
+    if plan is None or (plan.operation is None and _is_telemetry()):
         return None
-    operation = _operation(route.method, url, settings)
-    if operation is None and (_is_telemetry() or not _is_wanted(route.host, settings)):
-        return None
-    return Plan(url=url, route=route, operation=operation, settings=settings)
+    return plan
 
 
 def call_for(
@@ -132,7 +132,7 @@ def call_for(
 def endpoint(url: str) -> str | None:
     """Return `host:port` of a URL as `own_endpoints` has it; None without a host."""
     route = _route("GET", url)
-    return None if route is None else f"{route.host}:{route.port}"
+    return None if route is None else route.endpoint
 
 
 def resent_headers(call: Call, asked: Call) -> Headers:
@@ -170,6 +170,54 @@ def _is_telemetry() -> bool:
     return bool(context.get_value(context._SUPPRESS_INSTRUMENTATION_KEY))  # noqa: SLF001
 
 
+@lru_cache(maxsize=_PLANS)
+def _plan_at(method: str, url: str, settings: HttpSettings) -> Plan | None:
+    """Return the plan as far as method and URL tell; an agent asks few URLs often.
+
+    Raises:
+        Exception: What `is_model` raised; that is asked again next time.
+    """
+    operation = settings.is_model(method.upper(), url)
+    return _plan_as(operation, method, url, settings)
+
+
+def _plan_as(
+    operation: str | None, method: str, url: str, settings: HttpSettings
+) -> Plan | None:
+    route = _route(method, url)
+    if route is None or route.endpoint in settings.own_endpoints:
+        return None
+    if operation is None and not _is_wanted(route.host, settings):
+        return None
+    # A model's answer changes nothing but the bill.
+    harmless = operation is not None or route.method in _READS
+    return Plan(
+        url=url,
+        method=route.method,
+        name=f"{route.method} {route.host}{route.path}",
+        operation=operation,
+        effect="read" if harmless else "write",
+        attributes=_attributes(route, operation),
+        settings=settings,
+    )
+
+
+def _attributes(route: _Route, operation: str | None) -> JsonObject:
+    found: JsonObject = {semconv.SERVER_ADDRESS: route.host}
+    if route.port is not None:
+        found[semconv.SERVER_PORT] = route.port
+    if operation is None:
+        found[semconv.HTTP_REQUEST_METHOD] = route.method
+    else:
+        found[semconv.OPERATION_NAME] = operation
+    return found
+
+
+def forget_plans() -> None:
+    """Forget what is known of URLs, and the settings it was made by."""
+    _plan_at.cache_clear()
+
+
 def _route(method: str, url: str) -> _Route | None:
     try:
         parts = urlsplit(url)
@@ -179,14 +227,6 @@ def _route(method: str, url: str) -> _Route | None:
     if not parts.hostname:
         return None
     return _Route(method.upper(), parts.hostname.lower(), port, parts.path or "/")
-
-
-def _operation(method: str, url: str, settings: HttpSettings) -> str | None:
-    try:
-        return settings.is_model(method, url)
-    except Exception as error:  # noqa: BLE001 - the request must go on
-        settings.on_failure("Recognising a model API", error)
-        return None
 
 
 def _is_wanted(host: str, settings: HttpSettings) -> bool:

@@ -20,7 +20,7 @@ def _log_once(what: str, error: Exception) -> None:
         _LOGGER.warning("%s failed; your request goes on", what, exc_info=error)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HttpSettings:
     """Which exchanges are seen, and as what.
 

@@ -175,7 +175,13 @@ class StreamRecorder:
     def _response(self) -> HttpResponse | None:
         if self._head is None:
             return None
-        return replace(self._head, chunks=tuple(self._chunks))
+        head = self._head
+        return HttpResponse(
+            status=head.status,
+            reason=head.reason,
+            headers=head.headers,
+            chunks=tuple(self._chunks),
+        )
 
     def _is_whole(self) -> bool:
         """Whether all had come, though the reader did not look for the end."""

@@ -20,10 +20,11 @@ from otel_agent_replay.instrument.providers.anthropic_stream import (
 from otel_agent_replay.instrument.providers.base import Parameters, RenderedBody
 from otel_agent_replay.instrument.providers.hosts import provider_of
 from otel_agent_replay.instrument.providers.json_access import (
+    RequestBody,
     at_path,
     count,
-    json_or_none,
     object_of,
+    request_object,
     rest,
     sequence,
     text,
@@ -54,6 +55,7 @@ from otel_agent_replay.model.messages import (
     Usage,
 )
 from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json
+from otel_agent_replay.model.shared import once
 
 __all__ = ["AnthropicMessages"]
 
@@ -99,9 +101,9 @@ class AnthropicMessages:
         """Return who answers at a host; `anthropic` where that is not known."""
         return provider_of(host, "anthropic")
 
-    def request(self, body: bytes, url: str) -> ModelRequest:
+    def request(self, body: RequestBody, url: str) -> ModelRequest:
         """Return the reading of a request; the new messages only if in a thread."""
-        wire, split = object_of(json_or_none(body)), urlsplit(url)
+        wire, split = request_object(body), urlsplit(url)
         thread = object_of(wire.get("thread"))
         parameters = read_parameters(wire, _TABLE)
         if kept := rest(thread, {"type", "previous_message_id"}):
@@ -111,8 +113,8 @@ class AnthropicMessages:
             provider=self.provider(split.hostname),
             model=text(wire.get("model")) or model_in_path(split.path, _VERTEX),
             system=tuple(read_blocks(wire.get("system"))),
-            messages=tuple(map(_read_message, sequence(wire.get("messages")))),
-            tools=tuple(map(_read_tool, sequence(wire.get("tools")))),
+            messages=tuple(map(once(_read_message), sequence(wire.get("messages")))),
+            tools=tuple(map(once(_read_tool), sequence(wire.get("tools")))),
             parameters=parameters,
             previous_id=text(thread.get("previous_message_id")) or None,
             stream=wire.get("stream") is True or "streamRawPredict" in split.path,

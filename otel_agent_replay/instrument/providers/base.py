@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import SplitResult
 
+from otel_agent_replay.instrument.providers.json_access import RequestBody
 from otel_agent_replay.model.messages import ModelRequest, ModelResponse
 from otel_agent_replay.model.payload import JsonValue
 
@@ -50,8 +51,11 @@ class ProviderCodec(Protocol):
         """Return the GenAI provider name of a host."""
         ...
 
-    def request(self, body: bytes, url: str) -> ModelRequest:
+    def request(self, body: RequestBody, url: str) -> ModelRequest:
         """Return the reading of a request; never raises.
+
+        What it makes of a shared object of the body's lists is one object too, if
+        it is asked for again: a growing conversation costs what is new.
 
         Nothing in messages and tools is lost: keys that the convention has no
         place for stand beside its own in the part, tool or message.

@@ -21,9 +21,10 @@ from otel_agent_replay.instrument.providers.gemini_parts import (
 )
 from otel_agent_replay.instrument.providers.hosts import provider_of
 from otel_agent_replay.instrument.providers.json_access import (
-    json_or_none,
+    RequestBody,
     object_of,
     objects_of,
+    request_object,
     rest,
 )
 from otel_agent_replay.instrument.providers.json_edit import set_at
@@ -89,9 +90,9 @@ class GeminiGenerateContent:
         """Return who answers at a host; `gcp.gen_ai` where that is not known."""
         return provider_of(host, "gcp.gen_ai")
 
-    def request(self, body: bytes, url: str) -> ModelRequest:
+    def request(self, body: RequestBody, url: str) -> ModelRequest:
         """Return the reading of a request; the model is in the URL."""
-        wire, split = _spelled(object_of(json_or_none(body))), urlsplit(url)
+        wire, split = _spelled(request_object(body)), urlsplit(url)
         system = read_contents(wire.get("systemInstruction"))
         return ModelRequest(
             operation=self.operation,

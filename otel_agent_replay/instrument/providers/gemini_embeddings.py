@@ -13,9 +13,10 @@ from otel_agent_replay.instrument.providers.base import Parameters, RenderedBody
 from otel_agent_replay.instrument.providers.gemini_parts import camel, read_contents
 from otel_agent_replay.instrument.providers.hosts import provider_of
 from otel_agent_replay.instrument.providers.json_access import (
-    json_or_none,
+    RequestBody,
     object_of,
     objects_of,
+    request_object,
     rest,
 )
 from otel_agent_replay.instrument.providers.openai_completions import without_system
@@ -62,12 +63,12 @@ class GeminiEmbeddings:
         """Return who answers at a host; `gcp.gen_ai` where that is not known."""
         return provider_of(host, "gcp.gen_ai")
 
-    def request(self, body: bytes, url: str) -> ModelRequest:
+    def request(self, body: RequestBody, url: str) -> ModelRequest:
         """Return the reading of a request; each content is a message.
 
         Parameters are those of the first content: SDKs send the same with each.
         """
-        wire, split = camel(object_of(json_or_none(body))), urlsplit(url)
+        wire, split = camel(request_object(body)), urlsplit(url)
         requests = [camel(each) for each in objects_of(wire.get("requests"))] or [wire]
         return ModelRequest(
             operation=self.operation,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json, parse_json
 
 __all__ = [
+    "RequestBody",
     "at_path",
     "count",
     "json_or_none",
     "json_text",
     "object_of",
     "objects_of",
+    "request_object",
     "rest",
     "scalar_text",
     "sequence",
@@ -21,7 +23,15 @@ __all__ = [
     "without_blanks",
 ]
 
+RequestBody: TypeAlias = "bytes | JsonObject"
+"""A request as it was sent, or as the JSON object that it is."""
+
 _BLANK: Final[tuple[JsonValue, ...]] = (None, [], {})
+
+
+def request_object(body: RequestBody) -> JsonObject:
+    """Return the JSON object of a request, an empty one if it is none."""
+    return body if isinstance(body, dict) else object_of(json_or_none(body))
 
 
 def object_of(value: JsonValue) -> JsonObject:
@@ -63,7 +73,9 @@ def count(value: JsonValue) -> int | None:
 def at_path(value: JsonValue, path: tuple[str, ...]) -> JsonValue:
     """Return what stands at a path of keys; None where there is nothing."""
     for key in path:
-        value = object_of(value).get(key)
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
     return value
 
 

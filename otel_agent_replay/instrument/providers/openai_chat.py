@@ -11,9 +11,10 @@ from otel_agent_replay.instrument.providers import finish
 from otel_agent_replay.instrument.providers.base import Parameters, RenderedBody
 from otel_agent_replay.instrument.providers.hosts import provider_of
 from otel_agent_replay.instrument.providers.json_access import (
-    json_or_none,
+    RequestBody,
     object_of,
     objects_of,
+    request_object,
     rest,
     sequence,
     text,
@@ -44,6 +45,7 @@ from otel_agent_replay.instrument.providers.request_edit import (
 from otel_agent_replay.instrument.providers.sse import EVENT_STREAM, JSON
 from otel_agent_replay.model.messages import ModelRequest, ModelResponse
 from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json
+from otel_agent_replay.model.shared import once
 
 __all__ = ["OpenAIChat"]
 
@@ -69,18 +71,18 @@ class OpenAIChat:
         """Return who answers at a host; `openai` where that is not known."""
         return provider_of(host, "openai")
 
-    def request(self, body: bytes, url: str) -> ModelRequest:
+    def request(self, body: RequestBody, url: str) -> ModelRequest:
         """Return the reading of a request."""
-        wire, split = object_of(json_or_none(body)), urlsplit(url)
+        wire, split = request_object(body), urlsplit(url)
         tools = [
-            *map(_read_tool, sequence(wire.get("tools"))),
+            *map(once(_read_tool), sequence(wire.get("tools"))),
             *map(function_tool, objects_of(wire.get("functions"))),
         ]
         return ModelRequest(
             operation=self.operation,
             provider=self.provider(split.hostname),
             model=text(wire.get("model")) or model_in_path(split.path, DEPLOYMENT),
-            messages=tuple(map(read_message, sequence(wire.get("messages")))),
+            messages=tuple(map(once(read_message), sequence(wire.get("messages")))),
             tools=tuple(tools),
             parameters=read_parameters(wire, _TABLE),
             stream=wire.get("stream") is True,

@@ -13,9 +13,9 @@ from otel_agent_replay.instrument.providers import finish
 from otel_agent_replay.instrument.providers.base import Parameters, RenderedBody
 from otel_agent_replay.instrument.providers.hosts import provider_of
 from otel_agent_replay.instrument.providers.json_access import (
-    json_or_none,
-    object_of,
+    RequestBody,
     objects_of,
+    request_object,
     rest,
     text,
 )
@@ -71,9 +71,9 @@ class OpenAICompletions:
         """Return who answers at a host; `openai` where that is not known."""
         return provider_of(host, "openai")
 
-    def request(self, body: bytes, url: str) -> ModelRequest:
+    def request(self, body: RequestBody, url: str) -> ModelRequest:
         """Return the reading of a request; each prompt is a part."""
-        wire, split = object_of(json_or_none(body)), urlsplit(url)
+        wire, split = request_object(body), urlsplit(url)
         parts = input_parts(wire.get("prompt"))
         return ModelRequest(
             operation=self.operation,

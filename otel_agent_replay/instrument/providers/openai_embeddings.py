@@ -12,8 +12,9 @@ from otel_agent_replay.errors import UnrenderableError
 from otel_agent_replay.instrument.providers.base import Parameters, RenderedBody
 from otel_agent_replay.instrument.providers.hosts import provider_of
 from otel_agent_replay.instrument.providers.json_access import (
-    json_or_none,
+    RequestBody,
     object_of,
+    request_object,
     rest,
     text,
 )
@@ -61,9 +62,9 @@ class OpenAIEmbeddings:
         """Return who answers at a host; `openai` where that is not known."""
         return provider_of(host, "openai")
 
-    def request(self, body: bytes, url: str) -> ModelRequest:
+    def request(self, body: RequestBody, url: str) -> ModelRequest:
         """Return the reading of a request; each input is a part."""
-        wire, split = object_of(json_or_none(body)), urlsplit(url)
+        wire, split = request_object(body), urlsplit(url)
         parts = input_parts(wire.get("input"))
         return ModelRequest(
             operation=self.operation,

@@ -12,8 +12,9 @@ from otel_agent_replay.instrument.providers import finish
 from otel_agent_replay.instrument.providers.base import Parameters, RenderedBody
 from otel_agent_replay.instrument.providers.hosts import provider_of
 from otel_agent_replay.instrument.providers.json_access import (
-    json_or_none,
+    RequestBody,
     object_of,
+    request_object,
     rest,
     sequence,
     text,
@@ -52,6 +53,7 @@ from otel_agent_replay.instrument.providers.wire_body import (
 )
 from otel_agent_replay.model.messages import Message, ModelRequest, ModelResponse
 from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json
+from otel_agent_replay.model.shared import once
 
 __all__ = ["OpenAIResponses"]
 
@@ -144,9 +146,9 @@ class OpenAIResponses:
         """Return who answers at a host; `openai` where that is not known."""
         return provider_of(host, "openai")
 
-    def request(self, body: bytes, url: str) -> ModelRequest:
+    def request(self, body: RequestBody, url: str) -> ModelRequest:
         """Return the reading of a request; new items only if it names a previous one."""
-        wire, split = object_of(json_or_none(body)), urlsplit(url)
+        wire, split = request_object(body), urlsplit(url)
         provider = self.provider(split.hostname)
         if _FETCH.search(split.path):
             streamed = "true" in parse_qs(split.query).get("stream", [])
@@ -159,7 +161,7 @@ class OpenAIResponses:
             model=text(wire.get("model")) or model_in_path(split.path, DEPLOYMENT),
             system=tuple(_instructions(wire.get("instructions"))),
             messages=read_items(wire.get("input")),
-            tools=tuple(map(_read_tool, sequence(wire.get("tools")))),
+            tools=tuple(map(once(_read_tool), sequence(wire.get("tools")))),
             parameters=read_parameters(wire, _TABLE),
             previous_id=text(wire.get("previous_response_id")) or None,
             stream=wire.get("stream") is True,

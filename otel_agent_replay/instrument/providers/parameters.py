@@ -48,7 +48,7 @@ def read_parameters(wire: JsonObject, table: ParameterTable) -> JsonObject:
     taken: set[WirePath] = set()
     for name, paths in table.names.items():
         for path in paths:
-            value = at_path(wire, path)
+            value = at_path(wire, path) if path[0] in wire else None
             if value is not None and name not in found:
                 found[name] = _listed(name, value)
                 taken.add(path)

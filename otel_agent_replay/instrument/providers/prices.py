@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from functools import partial
-from typing import Final
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache, partial
+from typing import Final, NamedTuple
 
 from otel_agent_replay.instrument.providers.json_access import (
     at_path,
@@ -59,6 +60,10 @@ _MODALITIES: Final = {
 }
 
 
+_MILLION: Final = 1_000_000
+_PLAIN: Final = frozenset({"input_tokens", "output_tokens", "cache_read_tokens"})
+
+
 def cost_usd(
     provider: str,
     model: str | None,
@@ -77,17 +82,82 @@ def cost_usd(
     known = _PROVIDERS.get(provider)
     if known is None or not model or usage.input_tokens is None:
         return None
+    more = extra or {}
+    context, counts = _price_context(more), _counts(usage, more.get("usage"))
+    usual = usage.output_tokens is not None and counts.keys() <= _PLAIN
+    if usual and not context and min(counts.values(), default=0) >= 0:
+        plain = _plain_prices(known, model, int(at.timestamp()) // 60)
+        if plain is not None:
+            return plain.cost(counts)
+    return _calculated(known, model, usage, at, context, counts)
+
+
+class _PlainPrices(NamedTuple):
+    """What a token costs, where nothing but its kind decides."""
+
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None
+
+    def cost(self, counts: Mapping[str, int]) -> float | None:
+        """Return the price of a call; None where its counts contradict each other."""
+        asked, said = counts.get("input_tokens", 0), counts.get("output_tokens", 0)
+        total = self.output * said / _MILLION
+        if self.cached is not None:
+            cached = counts.get("cache_read_tokens", 0)
+            if cached > asked:
+                return None
+            total += self.cached * cached / _MILLION
+            asked -= cached
+        return float(total + self.input * asked / _MILLION)
+
+
+@lru_cache(maxsize=256)
+def _plain_prices(provider: str, model: str, minute: int) -> _PlainPrices | None:
+    """Return the prices of a model in a minute; None if they are not plain.
+
+    The price list takes a tenth of a millisecond for each call that it is asked of.
+    """
+    from genai_prices import Usage as PricedUsage  # noqa: PLC0415
+    from genai_prices import calc_price  # noqa: PLC0415
+
+    try:
+        priced = calc_price(
+            PricedUsage(input_tokens=1, output_tokens=1),
+            model,
+            provider_id=provider,
+            genai_request_timestamp=datetime.fromtimestamp(minute * 60, UTC),
+        )
+    except (LookupError, TypeError, ValueError):
+        return None
+    prices = {k: v for k, v in vars(priced.model_price).items() if v is not None}
+    found = [prices.get(each) for each in ("input_mtok", "output_mtok")]
+    cached = prices.get("cache_read_mtok")
+    match [*found, cached]:
+        case [Decimal() as asked, Decimal() as said, Decimal() | None as kept] if (
+            not any(key.startswith("requests") for key in prices)
+        ):
+            return _PlainPrices(asked, said, kept)
+    return None
+
+
+def _calculated(
+    known: str,
+    model: str,
+    usage: Usage,
+    at: datetime,
+    context: Mapping[str, str],
+    counts: Mapping[str, int],
+) -> float | None:
     # The price list takes half a second to import; a process without model calls
     # shall not pay for it.
     from genai_prices import Usage as PricedUsage  # noqa: PLC0415
     from genai_prices import calc_price  # noqa: PLC0415
 
-    more = extra or {}
-    context = _price_context(more)
     price = partial(calc_price, price_context=context) if context else calc_price
     try:
         priced = price(
-            PricedUsage(**_counts(usage, more.get("usage"))),
+            PricedUsage(**counts),
             model,
             provider_id=known,
             genai_request_timestamp=at,

@@ -11,8 +11,9 @@ from otel_agent_replay.errors import UnrenderableError
 from otel_agent_replay.instrument.providers.base import Parameters, RenderedBody
 from otel_agent_replay.instrument.providers.hosts import provider_of
 from otel_agent_replay.instrument.providers.json_access import (
-    json_or_none,
+    RequestBody,
     object_of,
+    request_object,
     text,
 )
 from otel_agent_replay.instrument.providers.openai_completions import without_system
@@ -42,9 +43,9 @@ class UnknownApi:
         """Return the provider that a host is known as, else the host."""
         return provider_of(host, host or "")
 
-    def request(self, body: bytes, url: str) -> ModelRequest:
+    def request(self, body: RequestBody, url: str) -> ModelRequest:
         """Return a chat of the host, with the model if the body names one."""
-        wire = object_of(json_or_none(body))
+        wire = request_object(body)
         return ModelRequest(
             operation=self.operation,
             provider=self.provider(urlsplit(url).hostname),

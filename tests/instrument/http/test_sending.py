@@ -113,6 +113,38 @@ def test_failing_settings(client, server, recording, hooks):
     assert said == ["Recognising a model API"]
 
 
+def test_failing_settings_are_asked_again(client, server, recording, hooks):
+    """A failure is told of each time it costs something, and is not kept for good."""
+    said = []
+    answers = iter([LookupError, LookupError, "chat", "chat"])
+
+    def now_and_then(*_):
+        answer = next(answers)
+        if answer is LookupError:
+            raise LookupError
+        return answer
+
+    hooks(is_model=now_and_then, on_failure=lambda what, _: said.append(what))
+
+    for _ in range(3):
+        client.fetch("GET", server.url("/plain"))
+
+    assert said == ["Recognising a model API"] * 2
+    assert [call.kind for call, _ in recording.pairs] == ["http", "http", "model"]
+
+
+def test_new_settings_hold_for_known_urls(client, server, recording, hooks):
+    """What is known of a URL is forgotten with the settings that said so."""
+    hooks(is_model=lambda *_: "chat")
+    client.fetch("GET", server.url("/plain"))
+    hooks(deny_hosts=("*",))
+    client.fetch("GET", server.url("/plain"))
+    hooks()
+    client.fetch("GET", server.url("/plain"))
+
+    assert [call.kind for call, _ in recording.pairs] == ["model", "http"]
+
+
 def test_failing_interceptor(client, server, recording, hooks, monkeypatch):
     """When an interceptor fails to take an outcome, the caller gets the response."""
     said = []
@@ -299,10 +331,9 @@ async def test_uploads_of_aiohttp(server, recording, tmp_path):
     form.add_field("f", path.read_bytes(), filename="f")
 
     async with aiohttp.ClientSession() as session:
-        await session.post(server.url("/echo"), data=form)
-        await session.post(server.url("/echo"), data=path.open("rb"))
-        await session.post(server.url("/echo"), data="text")
-        await session.post(server.url("/echo"), data={"a": "b"})
+        for body in (form, path.open("rb"), "text", {"a": "b"}):
+            async with session.post(server.url("/echo"), data=body) as response:
+                await response.read()
 
     bodies = [call.request.body for call, _ in recording.pairs]
     assert bodies == [body for *_, body in server.seen]

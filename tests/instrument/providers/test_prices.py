@@ -6,6 +6,8 @@ import socket
 from datetime import UTC, datetime
 
 import pytest
+from genai_prices import Usage as PricedUsage
+from genai_prices import calc_price, data_snapshot
 
 from otel_agent_replay.instrument.providers.prices import cost_usd
 from otel_agent_replay.model.messages import Usage
@@ -131,3 +133,31 @@ def test_nothing_is_fetched(monkeypatch):
     usage = Usage(input_tokens=1, output_tokens=1)
 
     assert cost_usd(*SONNET, usage, AT)
+
+
+@pytest.mark.parametrize("cached", [None, 0, 700, 1000, 1001])
+def test_every_known_model_costs_what_the_list_says(cached):
+    """The price is that of the list, to the last digit, whatever its shape."""
+    usage = Usage(input_tokens=1000, output_tokens=77, cache_read_input_tokens=cached)
+    counts = {"input_tokens": 1000, "output_tokens": 77}
+    if cached:
+        counts["cache_read_tokens"] = cached
+    listed = {each.id: each.models for each in data_snapshot.get_snapshot().providers}
+    checked = 0
+    for provider in ("openai", "anthropic", "deepseek", "groq"):
+        for model in listed[provider]:
+            try:
+                priced = calc_price(
+                    PricedUsage(**counts),
+                    model.id,
+                    provider_id=provider,
+                    genai_request_timestamp=AT,
+                )
+            except (LookupError, ValueError):
+                expected = None
+            else:
+                expected = float(priced.total_price)
+            checked += 1
+
+            assert cost_usd(provider, model.id, usage, AT) == expected, model.id
+    assert checked > 50

@@ -1,0 +1,377 @@
+"""Request bodies that grow from step to step: only what is new is redacted.
+
+A model call repeats the whole conversation, as the elements of one list. Such a body
+is cut around these elements, and each part is redacted on its own, at its own place.
+A part's redaction depends on nothing outside it: what could make it do so (names
+beside values, tokens, command lines, lines of JSON, other charsets) is not cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from json import JSONDecoder
+from typing import Final, NamedTuple
+
+from otel_agent_replay.model.payload import JsonObject, JsonValue, parse_json
+from otel_agent_replay.model.pieces import (
+    GrowingText,
+    Piece,
+    folded,
+    piece_of,
+)
+from otel_agent_replay.model.shared import SharedObject
+from otel_agent_replay.model.split import joined, split
+from otel_agent_replay.redact.documents import Documents
+from otel_agent_replay.redact.edits import applied
+from otel_agent_replay.redact.logprobs import TOKEN
+from otel_agent_replay.redact.memo import Memo
+from otel_agent_replay.redact.walk import ROOT, Place
+
+__all__ = ["GrowingBodies", "GrowingBody"]
+
+_LISTS: Final = frozenset({"messages", "input", "contents"})
+"""Names of the list that holds the conversation."""
+_NAMING: Final = frozenset({"name", "key", "$type"})
+"""Members that say what the value beside them is."""
+_LEAST: Final = 512
+_MOST: Final = 4 << 20
+_MEMO: Final = 2 << 20
+_BLANKS: Final = re.compile(r"[ \t]*")
+# Only here are offsets wanted; no faster parser tells where a value ends.
+_decode: Final = JSONDecoder().raw_decode
+
+
+class _Element(NamedTuple):
+    """An element, redacted; `grown` is how many bytes that added."""
+
+    piece: Piece
+    value: SharedObject
+    grown: int
+
+
+class _Member(NamedTuple):
+    """A member of the body, redacted and cut."""
+
+    cut: tuple[str, ...]
+    value: JsonObject
+    grown: int
+
+
+class _Around(NamedTuple):
+    """What stands around the elements; `name` is that of their list."""
+
+    raw_head: bytes
+    raw_tail: bytes
+    name: str
+    head: Piece
+    tail: Piece
+    value: JsonObject
+    grown: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GrowingBody:
+    """A request body, redacted, in pieces.
+
+    Attributes:
+        text: The redacted text.
+        value: Its JSON value; the elements are shared with other bodies.
+        size: Its length in bytes.
+        raw: The body that was sent.
+        around: What stands around its elements.
+        ends: Where each element ends in what was sent.
+        values: The elements.
+        grown: By how many bytes they are longer now, up to each.
+    """
+
+    text: GrowingText
+    value: JsonObject
+    size: int
+    raw: bytes
+    around: _Around
+    ends: Sequence[int]
+    values: Sequence[JsonValue]
+    grown: Sequence[int]
+
+    def goes_on_from(self, before: GrowingBody) -> bool:
+        """Whether it repeats most of a body; two that only begin alike do not."""
+        return 2 * self.text.kept >= len(before.ends)
+
+
+class _UncutError(Exception):
+    """The body is not one that can be cut."""
+
+
+class GrowingBodies:
+    """Redacts bodies that go on from earlier ones. Pure but for a bounded memo."""
+
+    def __init__(self, documents: Documents | None) -> None:
+        """Take what redacts; None if nothing is redacted."""
+        self._documents = documents
+        self._elements: Memo[_Element] = Memo(_MEMO)
+        self._members: Memo[_Member] = Memo(_MEMO)
+
+    def redacted(
+        self, raw: bytes, before: Sequence[GrowingBody]
+    ) -> tuple[GrowingBody, GrowingBody | None] | None:
+        """Return a body redacted, and which of some earlier ones it goes on from.
+
+        None if it is not one that can be cut.
+
+        Raises:
+            RedactionError: A rule failed.
+        """
+        if not _LEAST <= len(raw) <= _MOST or b"\n" in raw or b"\r" in raw:
+            return None
+        # What is deeply nested, no text, or no JSON is left to those who say so.
+        with suppress(_UncutError, UnicodeDecodeError, RecursionError):
+            best, kept = _nearest(raw, before)
+            if best is not None:
+                with suppress(_UncutError):
+                    return self._next(raw, best, kept), best
+            return self._first(raw), None
+        return None
+
+    # --- the next body -------------------------------------------------------------
+
+    def _next(self, raw: bytes, before: GrowingBody, kept: int) -> GrowingBody:
+        around, start = before.around, before.ends[kept - 1]
+        stop = len(raw) - len(around.raw_tail)
+        if start <= stop and raw.endswith(around.raw_tail):
+            texts = list(_elements(raw[start:stop].decode(), whole=True))
+        else:
+            texts = list(_elements(raw[start:].decode(), whole=False))
+            stop = start + sum(len(each.encode()) for each in texts)
+            around = self._around(around.raw_head, raw[stop:])
+        return self._made(raw, around, texts, before, kept)
+
+    def _first(self, raw: bytes) -> GrowingBody:
+        text = raw.decode()
+        begin = _list_in(text)
+        texts = list(_elements(text[begin:], whole=False, first=True))
+        raw_head = text[:begin].encode()
+        stop = len(raw_head) + sum(len(each.encode()) for each in texts)
+        around = self._around(raw_head, raw[stop:])
+        return self._made(raw, around, texts, None, 0)
+
+    def _made(
+        self,
+        raw: bytes,
+        around: _Around,
+        texts: Sequence[str],
+        before: GrowingBody | None,
+        kept: int,
+    ) -> GrowingBody:
+        name = around.name
+        ends = list(before.ends[:kept]) if before else []
+        values = list(before.values[:kept]) if before else []
+        grown = list(before.grown[:kept]) if before else []
+        pieces: list[Piece] = []
+        end = ends[-1] if ends else len(around.raw_head)
+        more = grown[-1] if grown else 0
+        if before is not None and self._documents is not None:
+            with suppress(ValueError):
+                self._documents.expect([parse_json(t.lstrip(", \t")) for t in texts])
+        for number, each in enumerate(texts, kept):
+            element = self._element(name, number, each)
+            end += len(each) if each.isascii() else len(each.encode())
+            more += element.grown
+            ends.append(end)
+            values.append(element.value)
+            grown.append(more)
+            pieces.append(element.piece)
+        text = before.text if before else None
+        return GrowingBody(
+            text=GrowingText.after(text, kept, around.head, pieces, around.tail),
+            value={**around.value, name: [*values]},
+            size=len(raw) + around.grown + more,
+            raw=raw,
+            around=around,
+            ends=ends,
+            values=values,
+            grown=grown,
+        )
+
+    # --- parts ----------------------------------------------------------------------
+
+    def _element(self, name: str, number: int, raw: str) -> _Element:
+        memo = f"{name}\0{number}\0{raw}"
+        known = self._elements.get(memo)
+        if known is not None:
+            return known
+        at = raw.index("{")
+        text, grown = self._text(raw[at:], Place((name, number)))
+        value = parse_json(text)
+        if not isinstance(value, dict) or TOKEN in value:
+            raise _UncutError
+        made = _Element(piece_of(raw[:at] + text), SharedObject(value), grown)
+        self._elements.put(memo, made)
+        return made
+
+    def _around(self, raw_head: bytes, raw_tail: bytes) -> _Around:
+        """Redact the members around the list, each on its own."""
+        head, tail = raw_head.decode(), raw_tail.decode()
+        text, begin = f"{head}{tail}", len(head)
+        value: JsonObject = {}
+        cut: list[str] = []
+        before: list[str] = []
+        name, grown, done = "", 0, 0
+        for each in _members(text):
+            if each.value == begin - 1:
+                member = self._member(f"{text[each.start : begin]}]")
+                cut += (text[done : each.start], "".join(member.cut)[:-1])
+                before, cut = cut, [text[begin : each.end]]
+                name = next(iter(member.value))
+                if name not in _LISTS:
+                    raise _UncutError
+            else:
+                member = self._member(text[each.start : each.end])
+                cut += (text[done : each.start], *member.cut)
+            if (value.keys() | _NAMING) & member.value.keys():
+                raise _UncutError
+            value |= member.value
+            grown += member.grown
+            done = each.end
+        cut.append(text[done:])
+        return _Around(
+            raw_head=raw_head,
+            raw_tail=raw_tail,
+            name=name,
+            head=folded([piece_of(each) for each in joined(before)]),
+            tail=folded([piece_of(each) for each in joined(cut)]),
+            value=value,
+            grown=grown,
+        )
+
+    def _member(self, raw: str) -> _Member:
+        known = self._members.get(raw)
+        if known is not None:
+            return known
+        text, grown = self._text(f"{{{raw}}}", ROOT)
+        value = parse_json(text)
+        if not isinstance(value, dict) or len(value) != 1:
+            raise _UncutError
+        cut = split(text)
+        cut[0] = cut[0][1:]
+        cut[-1] = cut[-1][:-1]
+        shared = {key: _shared(item) for key, item in value.items()}
+        made = _Member(tuple(cut), shared, grown)
+        self._members.put(raw, made)
+        return made
+
+    def _text(self, text: str, place: Place) -> tuple[str, int]:
+        """Return a JSON text redacted, and by how many bytes it is longer."""
+        edits = self._documents.json_edits(text, place) if self._documents else ()
+        if not edits:
+            return text, 0
+        new = applied(text, edits).encode("utf-8", "replace")
+        return new.decode(), len(new) - len(text.encode())
+
+
+def _shared(value: JsonValue) -> JsonValue:
+    """Return a list's objects as shared ones: tools, system instructions."""
+    if not isinstance(value, list):
+        return value
+    return [SharedObject(each) if isinstance(each, dict) else each for each in value]
+
+
+def _nearest(
+    raw: bytes, before: Sequence[GrowingBody]
+) -> tuple[GrowingBody | None, int]:
+    """Return the body that shares most elements from the first one, and how many."""
+    best, most = None, 0
+    for each in before:
+        kept = _kept(raw, each)
+        if kept > most:
+            best, most = each, kept
+    return best, most
+
+
+def _kept(raw: bytes, before: GrowingBody) -> int:
+    ends = before.ends
+    least, most = 0, len(ends)
+    middle = most
+    while least < most:
+        if raw.startswith(before.raw[: ends[middle - 1]]):
+            least = middle
+        else:
+            most = middle - 1
+        middle = (least + most + 1) // 2
+    return least
+
+
+class _Place(NamedTuple):
+    """Where a member stands: its key, its value, its end."""
+
+    start: int
+    value: int
+    end: int
+
+
+def _members(text: str) -> Iterator[_Place]:
+    """Yield where the members of a JSON object stand; it must fill the text."""
+    at = _skip(text, _after(text, 0, "{"))
+    while True:
+        if text[at : at + 1] != '"':
+            raise _UncutError
+        value = _skip(text, _after(text, _skip(text, _end(text, at)), ":"))
+        end = _end(text, value)
+        yield _Place(at, value, end)
+        at = _skip(text, end)
+        if text[at : at + 1] == "}":
+            break
+        at = _skip(text, _after(text, at, ","))
+    if _skip(text, at + 1) != len(text):
+        raise _UncutError
+
+
+def _list_in(text: str) -> int:
+    """Return where the elements of the conversation begin."""
+    for each in _members(text):
+        if text[each.value : each.value + 1] == "[" and (
+            text[each.start + 1 : text.index('"', each.start + 1)] in _LISTS
+        ):
+            return each.value + 1
+    raise _UncutError
+
+
+def _elements(text: str, *, whole: bool, first: bool = False) -> Iterator[str]:
+    """Yield the objects of a list, each with the comma before it.
+
+    They fill the text, or are followed by the list's end.
+    """
+    done = 0
+    while True:
+        at = _skip(text, done)
+        if at == len(text) == done and whole:
+            return
+        if not whole and text[at : at + 1] == "]":
+            return
+        if not first:
+            at = _skip(text, _after(text, at, ","))
+        if text[at : at + 1] != "{":
+            raise _UncutError
+        end = _end(text, at)
+        yield text[done:end]
+        done, first = end, False
+
+
+def _after(text: str, at: int, sign: str) -> int:
+    if text[at : at + 1] != sign:
+        raise _UncutError
+    return at + 1
+
+
+def _end(text: str, at: int) -> int:
+    try:
+        return _decode(text, at)[1]
+    except (ValueError, StopIteration):
+        raise _UncutError from None
+
+
+def _skip(text: str, at: int) -> int:
+    blank = _BLANKS.match(text, at)
+    return blank.end() if blank else at

@@ -1,0 +1,44 @@
+"""Objects that many requests share are read once."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from otel_agent_replay.model.content import content_key
+from otel_agent_replay.model.payload import dump_json
+from otel_agent_replay.model.shared import SharedObject, once
+
+
+def test_a_shared_object_is_read_once_by_each_function():
+    """The same function gives the same object again, another one its own."""
+    value = SharedObject({"role": "user"})
+
+    assert once(dict)(value) is once(dict)(value)
+    assert once(list)(value) == ["role"]
+
+
+def test_what_is_not_shared_is_read_each_time():
+    """An ordinary object may change, so nothing is remembered of it."""
+    value = {"role": "user"}
+
+    assert once(dict)(value) == value
+    assert once(dict)(value) is not once(dict)(value)
+
+
+def test_a_shared_object_is_an_object():
+    """It is written and compared as any other."""
+    value = SharedObject({"role": "user", "parts": [1, None]})
+
+    assert value == {"role": "user", "parts": [1, None]}
+    assert dump_json(value) == '{"role":"user","parts":[1,null]}'
+
+
+@pytest.mark.parametrize("size", [0, 1, 2047, 2048, 5000, 65535, 65536, 200_000])
+def test_a_content_has_its_sha_256(size):
+    """However long it is, and in whatever portions it is hashed."""
+    text = ("é" + "x" * 6) * (size // 8) + "y" * (size % 8)
+
+    assert len(text.encode()) == size
+    assert content_key(text) == hashlib.sha256(text.encode()).digest()
