@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import sqlite3
+import sys
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -49,6 +51,11 @@ from otel_agent_replay.testing import (
     cut_every,
 )
 from tests.loop.planted import Plants, policy
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 # --- servers -------------------------------------------------------------------
 
@@ -523,9 +530,18 @@ def shown(url: str, run_ids: list[str]) -> bytes:
 
 
 def stored(url: str, folder: Path) -> bytes:
-    """Return what a store holds: the bytes of its files, or all rows of its tables."""
+    """Return what a store holds: the bytes of its files, or all rows of its tables.
+
+    Compressed ones too, and what waits in the spool.
+    """
     if url.startswith("sqlite"):
-        return b"".join(path.read_bytes() for path in sorted(folder.glob("runs.db*")))
+        files = [*folder.glob("runs.db*"), *folder.rglob("*.segment")]
+        with closing(sqlite3.connect(folder / "runs.db")) as db:
+            segments = [data for (data,) in db.execute('SELECT "Data" FROM segments')]
+        assert segments
+        return b"".join(
+            [path.read_bytes() for path in files] + [*map(zstd.decompress, segments)]
+        )
     client = clickhouse_connect.get_client(dsn=url.replace("clickhouse://", "http://"))
     with client:
         tables = [row[0] for row in client.query("SHOW TABLES").result_rows]
