@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,12 +19,17 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from otel_agent_replay import intercept
 from otel_agent_replay._setup.codecs import Codecs, decoded
 from otel_agent_replay._setup.program import environment, program_name
-from otel_agent_replay._setup.redaction import key_of_store, policy_of, redactor_for
+from otel_agent_replay._setup.redaction import (
+    KEY_SETTING,
+    key_of_store,
+    policy_of,
+    redactor_for,
+)
 from otel_agent_replay._setup.sampling import rates_of
 from otel_agent_replay._setup.spools import keep_key, kept_key, limits_of, spool_of
 from otel_agent_replay._version import __version__
 from otel_agent_replay.capture.encode import Finisher
-from otel_agent_replay.capture.guard import kept_away
+from otel_agent_replay.capture.guard import LOGGER, kept_away
 from otel_agent_replay.capture.losses import Losses
 from otel_agent_replay.capture.pipeline import Outlet, Pipeline, Queue
 from otel_agent_replay.capture.processor import AgentReplaySpanProcessor
@@ -32,14 +38,16 @@ from otel_agent_replay.capture.runs import RunDefaults, RunOrigin
 from otel_agent_replay.capture.sampling import Rates
 from otel_agent_replay.capture.tap import tap
 from otel_agent_replay.config import Settings
-from otel_agent_replay.errors import StoreUnavailableError
 from otel_agent_replay.instrument import http, named, threads
 from otel_agent_replay.instrument.http.exchange import endpoint
 from otel_agent_replay.instrument.http.settings import HttpSettings
 from otel_agent_replay.instrument.providers.peek import peek_model
+from otel_agent_replay.instrument.providers.prices import cost_usd
+from otel_agent_replay.model.messages import Usage
 from otel_agent_replay.model.run import PolicyId
 from otel_agent_replay.redact import Redactor
 from otel_agent_replay.store import open_store
+from otel_agent_replay.store.base import Store
 
 __all__ = ["SCOPE", "Parts", "instrument", "make_parts", "make_pipeline"]
 
@@ -161,33 +169,55 @@ def _outlet(
 
     return Outlet(
         finisher=finisher,
-        writer=lambda: open_store(store_url),
+        writer=partial(_opened, store_url, spool),
         spool=spool,
+        prepare=_load_prices,
         limits=limits_of(settings),
         rates=Rates() if whole else rates_of(settings),
     )
 
 
+def _load_prices() -> None:
+    """Load the price list: it takes up to a second, once."""
+    cost_usd("openai", "gpt-4o", Usage(input_tokens=1), datetime.now(UTC))
+
+
 def _key(store_url: str, spool: Path | None) -> bytes:
-    """Return the key of the store's pseudonyms; while it is away, as last seen.
+    """Return the key of the store's pseudonyms; that of a server as last seen here.
+
+    A server may be away, or slow to answer, and meanwhile nothing could be redacted.
 
     Raises:
         StoreError: The store is away, and was never seen here.
     """
-    try:
-        store = open_store(store_url)
-        try:
-            key = key_of_store(store)
-        finally:
-            store.close()
-    except StoreUnavailableError:
-        known = kept_key(spool)
-        if known is None:
-            raise
+    server = store_url.startswith(_SERVER)
+    known = kept_key(spool) if server else None
+    if known is not None:
         return known
-    if store_url.startswith(_SERVER):
+    store = open_store(store_url)
+    try:
+        key = key_of_store(store)
+    finally:
+        store.close()
+    if server:
         keep_key(spool, key)
     return key
+
+
+def _opened(store_url: str, spool: Path | None) -> Store:
+    """Open a store; say so if its key is not the one that was last seen here."""
+    store = open_store(store_url)
+    known = kept_key(spool)
+    if known is None:
+        return store
+    key = store.set_setting_once(KEY_SETTING, known.decode()).encode()
+    if key != known:
+        keep_key(spool, key)
+        LOGGER.error(
+            "The store has another key for pseudonyms than when it was last seen: what "
+            "this process redacts does not match other runs. Restart it.",
+        )
+    return store
 
 
 def _exporters(settings: Settings) -> Sequence[Callable[[], SpanExporter]]:

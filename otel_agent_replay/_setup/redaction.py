@@ -15,6 +15,7 @@ from otel_agent_replay.redact import Policy, Redactor, Rule
 from otel_agent_replay.store.base import Store
 
 __all__ = [
+    "KEY_SETTING",
     "key_of_store",
     "known_key_of_store",
     "policy_of",
@@ -23,7 +24,8 @@ __all__ = [
     "use_policy",
 ]
 
-_KEY_SETTING: Final = "redaction_key"
+KEY_SETTING: Final = "redaction_key"
+"""Where a store keeps the key of its pseudonyms."""
 _SECRET_NAMES: Final = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
 _SHORTEST_SECRET: Final = 12
 _ARGUMENT: Final = re.compile(r"(?P<tool>[\w.*-]+)\((?P<argument>\w+)\)")
@@ -62,12 +64,12 @@ def use_policy(policy: Policy | None) -> None:
 
 def key_of_store(store: Store) -> bytes:
     """Return the store's own key, made at its first use."""
-    return store.set_setting_once(_KEY_SETTING, secrets.token_hex(32)).encode()
+    return store.set_setting_once(KEY_SETTING, secrets.token_hex(32)).encode()
 
 
 def known_key_of_store(store: Store) -> bytes | None:
     """Return the store's own key, None if nothing was ever redacted for it."""
-    key = store.setting(_KEY_SETTING)
+    key = store.setting(KEY_SETTING)
     return None if key is None else key.encode()
 
 

@@ -9,7 +9,8 @@ much, they are dropped, and counted against their run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -57,6 +58,8 @@ class Outlet:
             is then asked again: the key of the pseudonyms may be in the store.
         writer: Opens the store.
         spool: The folder for what waits; None keeps it in memory.
+        prepare: Called once, while the first model call is made: to load then what
+            reading its answer needs.
         limits: How much may wait there.
         rates: Which successful runs keep their payloads.
     """
@@ -64,6 +67,7 @@ class Outlet:
     finisher: Callable[[], Finisher]
     writer: Callable[[], PackedWriter]
     spool: Path | None = None
+    prepare: Callable[[], object] = bool
     limits: Limits = field(default_factory=Limits)
     rates: Rates = field(default_factory=Rates)
 
@@ -118,6 +122,7 @@ class Pipeline:
             self._deliver,
             limit=queue.bytes,
             ended=self._end,
+            lost=self._lose_batch,
         )
         self._forwarders = [Forwarder(make, limit=queue.bytes) for make in exporters]
         in_forked_child(self._forget)
@@ -128,6 +133,9 @@ class Pipeline:
         self._backlog.carry(self._journal.opened)
         self._packer = Packer()
         self._sampler = Sampler(self._outlet.rates)
+        self._prepared = False
+        self._dropped: deque[Key] = deque()
+        """What has ended and was dropped, for the journal."""
         self._used = self._told = self._troubled = False
         self._unready = 0
 
@@ -142,6 +150,7 @@ class Pipeline:
             if put(alone, SPAN_BYTES, spare=_SPARE):
                 return
         self.losses.count(finished.run_id, "queue")
+        self._dropped.append(_key(finished))
 
     def begin(self, begun: Begun) -> None:
         """Take a span that has begun; it is told of only if it has not ended by then."""
@@ -217,18 +226,18 @@ class Pipeline:
             return
         ended = {_key(each) for each in finished}
         begun = [each for each in batch if isinstance(each, Begun)]
+        self._note(finisher, [each for each in begun if each.key not in ended])
         taken = _Taken()
         for each in [each for each in finished if not each.tells_losses]:
             self._take(finisher, each, taken)
-        opened = self._opened(finisher, [b for b in begun if b.key not in ended])
-        self._spool(finisher, taken.ready, opened)
+        self._spool(finisher, taken.ready)
         # They tell what their run has lost, in this batch too.
         for each in [each for each in finished if each.tells_losses]:
             self._take(finisher, each, taken)
         for run_id, spans in taken.held.items():
             self._backlog.hold(run_id, spans)
         if taken.ends:
-            self._spool(finisher, taken.ends, (), spare=True)
+            self._spool(finisher, taken.ends, spare=True)
         self._used = True
         self._drain.start()
 
@@ -300,8 +309,10 @@ class Pipeline:
         self.losses.count(each.run_id, reason)
         return None
 
-    def _opened(self, finisher: Finisher, begun: Iterable[Begun]) -> list[PackedSpan]:
-        """Take what has begun and not ended into the journal."""
+    def _note(self, finisher: Finisher, begun: Sequence[Begun]) -> None:
+        """Take what has begun and not ended into the journal, first of all."""
+        while self._dropped:
+            self._journal.ended(self._dropped.popleft())
         opened: list[PackedSpan] = []
         for each in begun:
             try:
@@ -312,17 +323,25 @@ class Pipeline:
             packed = self._packer.pack(record)
             self._journal.began(each.key, packed)
             opened.append(packed)
-        return opened
+        self._backlog.put((), opened)
+        if not self._prepared and any(_asks_model(each) for each in begun):
+            self._prepared = True
+            self._outlet.prepare()
 
     def _spool(
         self,
         finisher: Finisher,
         spans: Sequence[PackedSpan],
-        opened: Sequence[PackedSpan],
         *,
         spare: bool = False,
     ) -> None:
-        if self._backlog.put(spans, opened, spare=spare):
+        """Put spans into the spool; where it is full, the oldest that still fit."""
+        if self._backlog.put(spans, spare=spare):
+            return
+        if len(spans) > 1:
+            half = len(spans) // 2
+            self._spool(finisher, spans[:half], spare=spare)
+            self._spool(finisher, spans[half:], spare=spare)
             return
         for each in spans:
             finisher.forget(each.scope)
@@ -332,8 +351,16 @@ class Pipeline:
         for each in spans:
             self.losses.count(each.span.attributes.get(semconv.RUN_ID, ""), reason)
 
+    def _lose_batch(self, batch: Sequence[_Item]) -> None:
+        """Count what a mistake of ours has lost."""
+        for each in batch:
+            if isinstance(each, FinishedSpan):
+                self.losses.count(each.run_id, "capture")
+
     def _end(self) -> None:
         """Store what never ended as cut off now."""
+        while self._dropped:
+            self._journal.ended(self._dropped.popleft())
         opened = self._journal.opened()
         held = self._sampler.rest()
         if held:
@@ -342,6 +369,10 @@ class Pipeline:
             LOGGER.warning("%d spans are lost: no store took them", self._unready)
         if opened:
             self._backlog.put(cut_off(opened, time.time_ns()), spare=True)
+
+
+def _asks_model(begun: Begun) -> bool:
+    return begun.call is not None and begun.call.kind == "model"
 
 
 def _cut_by_limits(finished: FinishedSpan) -> int:

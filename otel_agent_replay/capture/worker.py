@@ -40,6 +40,7 @@ class Worker(Generic[_T]):
         work: Takes a batch. What it raises is logged, and the batch is gone.
         limit: How many bytes may wait, those of the batch in work included.
         ended: Called on the thread when the last item is done.
+        lost: Hears of a batch that is gone.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Worker(Generic[_T]):
         *,
         limit: int,
         ended: Callable[[], None],
+        lost: Callable[[Sequence[_T]], None] = lambda _: None,
     ) -> None:
         self._name = name
         self._work = work
         self._limit = limit
         self._ended = ended
+        self._lost = lost
         self.at_work = AtWork()
         self._reset()
         in_forked_child(self._reset)
@@ -188,6 +191,7 @@ class Worker(Generic[_T]):
                 self._work([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - what comes next must go on
             LOGGER.error("%s: a batch is lost (%s)", self._name, place_of(error))
+            self._lost([item for item, _ in batch])
         with self._lock:
             self._bytes -= sum(size for _, size in batch)
             self._room.notify_all()

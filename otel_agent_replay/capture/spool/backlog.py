@@ -28,7 +28,7 @@ _BROKEN: Final = (
     "The spool %s cannot be written (%s); what waits for the store is in memory only, "
     "and is lost if this process is killed."
 )
-_SPARE: Final = 64
+_SPARE: Final = 16
 """What part of the spool is kept for the ends of runs."""
 
 

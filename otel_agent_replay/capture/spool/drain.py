@@ -25,6 +25,9 @@ _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 30.0
 _CHANCE: Final = random.SystemRandom()
 """Not the module's generator: the agent may have seeded that."""
+_NO_PROGRESS: Final = 5.0
+"""Seconds after which a process that ends leaves the rest in its files."""
+_LOOK_AGAIN: Final = 0.25
 _LAST_PAUSES: Final = (0.05, 0.2, 0.8)
 """Before trying again once the process ends."""
 
@@ -99,7 +102,7 @@ class Drain:
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that waits now is stored; False if time ran out."""
-        if self._ended.is_set():
+        if self._backlog.closing.is_set():  # whoever closes it has waited
             return not self._backlog.left()
         return self._backlog.wait(self._backlog.hurry(), timeout)
 
@@ -110,12 +113,25 @@ class Drain:
         self._backlog.hurry()
         if self._thread is None:
             self._serve()
-        ended = self._ended.wait(timeout)
+        ended = self._wait_for_end(timeout)
         # Where nothing of ours is left, it looks after what others left.
         stored = not self._backlog.left()
         if ended or stored:
             self._backlog.finish()
         return stored
+
+    def _wait_for_end(self, timeout: float) -> bool:
+        """Wait for the thread; no longer than it makes sense if nothing can be lost."""
+        end = time.monotonic() + timeout
+        left, since = self._backlog.left(), time.monotonic()
+        while (now := time.monotonic()) < end:
+            if self._ended.wait(min(_LOOK_AGAIN, end - now)):
+                return True
+            if self._backlog.left() != left:
+                left, since = self._backlog.left(), time.monotonic()
+            elif now - since > _NO_PROGRESS and self._backlog.is_safe():
+                return False
+        return self._ended.is_set()
 
     def _serve(self) -> None:
         try:
