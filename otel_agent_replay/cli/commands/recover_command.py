@@ -6,13 +6,15 @@ from dataclasses import asdict
 
 import click
 
+from otel_agent_replay._setup.spools import spooled_files
 from otel_agent_replay._setup.stores import open_store
 from otel_agent_replay.capture.spool.recovery import Recovered
-from otel_agent_replay.cli.found import store_url
+from otel_agent_replay.cli.found import nothing_stored, store_url
 from otel_agent_replay.cli.options import json_option, store_option
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import print_json
 from otel_agent_replay.cli.wording import count, short_id
+from otel_agent_replay.config import load_settings
 
 __all__ = ["command"]
 
@@ -30,9 +32,13 @@ def command(store: str | None, *, as_json: bool) -> None:
     that were open. What a living process holds is left alone. Every command that
     reads a store does this first, and so does the next program that records.
     """
-    with open_store(store_url(store)) as opened:
-        opened.recover()
-        found = opened.recovered
+    url = store_url(store)
+    found = Recovered()
+    # Where there is neither a store nor a spool, none is made.
+    if not nothing_stored(url) or spooled_files(load_settings(), url):
+        with open_store(url) as opened:
+            opened.recover()
+            found = opened.recovered
     if as_json:
         print_json(asdict(found))
         return
