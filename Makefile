@@ -41,5 +41,13 @@ test-litellm:
 	.venv-litellm/bin/pip install --quiet -e '.[dev]' 'litellm>=1.100' 'openai<3'
 	.venv-litellm/bin/pytest tests/loop/sdks -k litellm
 
+# Benchmarks that take minutes; AGENT_REPLAY_CORPUS names what they run on.
+bench:
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet -e '.[clickhouse-server]' -r benchmarks/requirements-store.txt
+	.venv-bench/bin/python benchmarks/redaction.py
+	.venv-bench/bin/python benchmarks/sustained.py
+	.venv-bench/bin/python benchmarks/store.py
+
 clean:
-	rm -rf .venv .venv-oldest .venv-litellm build dist
+	rm -rf .venv .venv-bench .venv-oldest .venv-litellm build dist
