@@ -106,6 +106,11 @@ def expiry(table: str, days: int, *, cluster: str | None = None) -> Iterator[str
     column = f"COLUMN {{}} KeepUntil Date DEFAULT {kept_until(table, days)}"
     yield f"{alter} ADD {column.format('IF NOT EXISTS')} CODEC(ZSTD(1))"
     yield f"{alter} MODIFY {column.format('')}"
+    if cluster:
+        # The table of all shards gives a row what it leaves out, and is read too.
+        spread = f"ALTER TABLE {table} ON CLUSTER '{cluster}'"
+        yield f"{spread} ADD {column.format('IF NOT EXISTS')}"
+        yield f"{spread} MODIFY {column.format('')}"
     yield f"{alter} MODIFY TTL KeepUntil"
 
 
