@@ -1,12 +1,15 @@
-"""How many redacted steps of growing conversations the worker packs in a second.
+"""How many steps of growing conversations go through the pipeline in a second.
 
-    python benchmarks/sustained.py [--off] [--busy] [--profile] [--steps N]
+    python benchmarks/sustained.py [--off] [--rate N] [--steps N] [--check] [--profile]
 
 replays the conversations that AGENT_REPLAY_CORPUS has as OpenAI chat calls: each
 step repeats the whole history and a constant list of tools, as agents do, and has
-the headers that the API's SDK and server send. Printed is the time of a step in
-each stage; --busy runs an application thread beside it that never waits, --off
-redacts nothing. Absolute numbers vary with the machine.
+the headers that the API's SDK and server send. Printed is the CPU time of a step in
+each stage: packed (redacted, described, cut into contents), written for the spool,
+stored in SQLite. Then the whole pipeline, from its queue until all is in a SQLite
+file: as fast as it can, alone and beside a thread of the application that never
+waits, and beside it at a steady rate. For the thread there is its share of what it
+does alone. --off redacts nothing. Absolute numbers vary with the machine.
 """
 
 from __future__ import annotations
@@ -15,20 +18,30 @@ import argparse
 import cProfile
 import hashlib
 import pstats
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import set_span_in_context
 
 from otel_agent_replay import semconv
 from otel_agent_replay._setup.codecs import Codecs, decoded
 from otel_agent_replay.capture.encode import Finisher
 from otel_agent_replay.capture.finished import FinishedSpan, Payload
+from otel_agent_replay.capture.losses import Losses
+from otel_agent_replay.capture.pipeline import Outlet, Pipeline, Queue
 from otel_agent_replay.capture.record import to_record
+from otel_agent_replay.capture.spool.frames import framed
+from otel_agent_replay.capture.spool.spooled import written_spans
 from otel_agent_replay.model.call import Call, Outcome
-from otel_agent_replay.model.content import Packer, unpack
+from otel_agent_replay.model.content import PackedBatch, PackedSpan, unpack
 from otel_agent_replay.model.payload import (
     Chunk,
     Headers,
@@ -38,10 +51,15 @@ from otel_agent_replay.model.payload import (
     JsonValue,
     dump_json,
 )
-from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.redact import Policy, Redactor
+from otel_agent_replay.store.sqlite import SqliteStore
 from otel_agent_replay.testing.corpus import CORPUS_ABSENT, Trajectory, trajectories
 
+FRAME = 256
+"""Spans that are written to the spool at once."""
+BATCH = 1000
+"""About as many as a second of many agents brings to the store."""
+QUEUE = 512 << 20
 URL = "https://api.openai.com/v1/chat/completions"
 MODEL = "gpt-4o-2024-08-06"
 SENT: Headers = (
@@ -134,13 +152,18 @@ class Workload:
         self._number = 0
 
     def run(self, trajectory: Trajectory, run_id: str) -> Iterator[FinishedSpan]:
-        """Yield the model calls of a conversation."""
+        """Yield the model calls of a conversation, which are of one trace."""
+        root = set_span_in_context(self._tracer.start_span("invoke_agent airline"))
         for place, message in enumerate(trajectory.messages):
             if message.get("role") == "assistant":
-                yield self._step(trajectory.messages[:place], message, run_id)
+                yield self._step(trajectory.messages[:place], message, run_id, root)
 
     def _step(
-        self, history: Sequence[JsonObject], message: JsonObject, run_id: str
+        self,
+        history: Sequence[JsonObject],
+        message: JsonObject,
+        run_id: str,
+        root: Context,
     ) -> FinishedSpan:
         self._number += 1
         number = self._number
@@ -189,7 +212,7 @@ class Workload:
             semconv.STEP_SEQUENCE: number,
         }
         given = {semconv.RUN_ID: run_id, semconv.STEP_KIND: "model", **extra}
-        span = self._tracer.start_span(f"chat {MODEL}", attributes=given)
+        span = self._tracer.start_span(f"chat {MODEL}", root, attributes=given)
         span.end()
         outcome = Outcome(response=response)
         return FinishedSpan(
@@ -245,14 +268,43 @@ def finisher(*, off: bool) -> Finisher:
     )
 
 
-def spent(
-    work: Callable[[FinishedSpan], object], spans: Sequence[FinishedSpan]
-) -> float:
+def spent(work: Callable[[], object], steps: int) -> float:
     """Return the microseconds of CPU time a step takes."""
     start = time.thread_time()
-    for span in spans:
-        work(span)
-    return (time.thread_time() - start) / len(spans) * 1e6
+    work()
+    return (time.thread_time() - start) / steps * 1e6
+
+
+def cut(spans: Sequence[PackedSpan], size: int) -> Iterator[tuple[PackedSpan, ...]]:
+    """Yield the spans in portions."""
+    for start in range(0, len(spans), size):
+        yield tuple(spans[start : start + size])
+
+
+def stages(spans: Sequence[FinishedSpan], *, off: bool) -> None:
+    """Print what each stage takes for itself."""
+    ours = finisher(off=off)
+    packed: list[PackedSpan] = []
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore(Path(folder, "store.db"))
+        for name, work in (
+            ("pack", lambda: packed.extend(ours.pack(each, {}) for each in spans)),
+            (
+                "spool",
+                lambda: [
+                    framed("spans", 1, written_spans(e)) for e in cut(packed, FRAME)
+                ],
+            ),
+            (
+                "store",
+                lambda: [
+                    store.write_packed(PackedBatch(token=str(number), spans=each))
+                    for number, each in enumerate(cut(packed, BATCH))
+                ],
+            ),
+        ):
+            print(f"{name:12} {spent(work, len(spans)):8.0f} us of CPU a step")
+        store.close()
 
 
 class Application(threading.Thread):
@@ -260,12 +312,84 @@ class Application(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
+        self.rounds = 0
         self.done = False
 
     def run(self) -> None:
         """Count until told to stop."""
         while not self.done:
             sum(range(1000))
+            self.rounds += 1
+
+
+def rounds_alone(seconds: float = 1.0) -> float:
+    """Return how many rounds a second the application does with nothing beside it."""
+    application = Application()
+    application.start()
+    time.sleep(seconds)
+    application.done = True
+    application.join()
+    return application.rounds / seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passed:
+    """How spans went through the pipeline."""
+
+    steps: int
+    seconds: float
+    cpu: float
+    dropped: int
+    rounds: float
+
+
+def through(
+    spans: Sequence[FinishedSpan], *, off: bool, busy: bool, rate: float
+) -> Passed:
+    """Send spans through a pipeline into a SQLite file; wait until they are there."""
+    losses, application = Losses(), Application()
+    with tempfile.TemporaryDirectory() as folder:
+        outlet = Outlet(
+            finisher=partial(finisher, off=off),
+            writer=lambda: SqliteStore(Path(folder, "store.db")),
+            spool=Path(folder, "spool"),
+        )
+        pipeline = Pipeline(outlet, losses=losses, queue=Queue(bytes=QUEUE))
+        if busy:
+            application.start()
+        start, cpu = time.perf_counter(), time.process_time()
+        for number, each in enumerate(spans):
+            pipeline.put(each)
+            ahead = number / rate - (time.perf_counter() - start) if rate else 0
+            if ahead > 0:
+                time.sleep(ahead)
+        stored = pipeline.flush(600)
+        seconds = time.perf_counter() - start
+        cpu = time.process_time() - cpu
+        application.done = True
+        rounds = application.rounds / seconds
+        pipeline.shutdown()
+    dropped = sum(losses.total().values()) if stored else len(spans)
+    return Passed(
+        steps=len(spans), seconds=seconds, cpu=cpu, dropped=dropped, rounds=rounds
+    )
+
+
+def whole(spans: Sequence[FinishedSpan], *, off: bool, rate: float) -> None:
+    """Print how spans go through the whole pipeline."""
+    alone = rounds_alone()
+    for name, busy, pace in (
+        ("idle", False, 0.0),
+        ("busy", True, 0.0),
+        (f"busy, {rate:.0f}/s", True, rate),
+    ):
+        found = through(spans, off=off, busy=busy, rate=pace)
+        line = f"{name:12} {found.steps / found.seconds:8.0f} steps/s"
+        if busy:
+            line += f", the application at {found.rounds / alone:.0%}"
+        else:
+            line += f", {found.cpu / found.steps * 1e6:.0f} us of CPU a step"
+        print(f"{line}, dropped {found.dropped}")
 
 
 def check(spans: Sequence[FinishedSpan], *, off: bool) -> None:
@@ -282,58 +406,33 @@ def check(spans: Sequence[FinishedSpan], *, off: bool) -> None:
 
 def options() -> argparse.Namespace:
     """Return what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--off", action="store_true")
-    parser.add_argument("--busy", action="store_true")
-    parser.add_argument("--profile", action="store_true")
-    parser.add_argument("--check", action="store_true")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--off", action="store_true", help="redact nothing")
+    parser.add_argument("--rate", type=float, default=1000.0, help="steps a second")
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--check", action="store_true", help="read all back first")
+    parser.add_argument("--profile", action="store_true", help="only that of packing")
     parser.add_argument("--sort", default="tottime")
     parser.add_argument("--lines", type=int, default=45)
-    parser.add_argument("--steps", type=int, default=2000)
     return parser.parse_args()
 
 
-def whole_run(spans: Sequence[FinishedSpan], *, off: bool, busy: bool) -> None:
-    """Print how long a step takes to be packed, and how many a second."""
-    application = Application()
-    if busy:
-        application.start()
-    ours = finisher(off=off)
-    start = time.perf_counter()
-    packing = spent(lambda each: ours.pack(each, {}), spans)
-    elapsed = time.perf_counter() - start
-    application.done = True
-    print(f"pack      {packing:8.0f} us of CPU a step")
-    beside = " beside a busy application" if busy else ""
-    print(f"          {len(spans) / elapsed:8.0f} steps/s{beside}")
-
-
-def stages(spans: Sequence[FinishedSpan], *, off: bool) -> None:
-    """Print what the stages take when each step is taken for itself."""
-    other, packer = finisher(off=off), Packer()
-    ready: list[ReadableSpan] = []
-    made: list[SpanRecord] = []
-    for name, work in (
-        ("finish", lambda n: ready.append(other.finish(spans[n], {}))),
-        ("to_record", lambda n: made.append(to_record(ready[n]))),
-        ("Packer", lambda n: packer.pack(made[n])),
-    ):
-        start = time.thread_time()
-        for number in range(len(spans)):
-            work(number)
-        taken = (time.thread_time() - start) / len(spans) * 1e6
-        print(f"{name:9} {taken:8.0f} us")
+def steps_of(number: int) -> list[FinishedSpan]:
+    """Return steps; the conversations come again, as other runs, until it is enough."""
+    workload, found = Workload(), list[FinishedSpan]()
+    conversations = list(trajectories())
+    while conversations and len(found) < number:
+        for each in conversations:
+            found += workload.run(each, f"run-{len(found)}")
+    return found[:number]
 
 
 def main() -> None:
     """Print a table."""
     asked = options()
-    workload = Workload()
-    spans = [
-        step
-        for number, each in enumerate(trajectories())
-        for step in workload.run(each, f"run-{number}")
-    ][: asked.steps]
+    spans = steps_of(asked.steps)
     if not spans:
         print(CORPUS_ABSENT)
         return
@@ -346,12 +445,11 @@ def main() -> None:
     ours.forget()
     if asked.profile:
         profile = cProfile.Profile(time.thread_time)
-        profile.runcall(spent, lambda each: ours.pack(each, {}), spans)
+        profile.runcall(lambda: [ours.pack(each, {}) for each in spans])
         pstats.Stats(profile).sort_stats(asked.sort).print_stats(asked.lines)
         return
-    whole_run(spans, off=asked.off, busy=asked.busy)
-    if not asked.busy:
-        stages(spans, off=asked.off)
+    stages(spans, off=asked.off)
+    whole(spans, off=asked.off, rate=asked.rate)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from otel_agent_replay.model.content import PackedSpan
@@ -42,8 +41,12 @@ class Brought:
     def without_known(self, packed: PackedSpan) -> PackedSpan:
         """Return a packed span with only those contents that are new."""
         contents = self.new(packed.scope, packed.contents)
-        recipes = packed.recipes & contents.keys()
-        return replace(packed, contents=contents, recipes=recipes)
+        return PackedSpan(
+            span=packed.span,
+            scope=packed.scope,
+            contents=contents,
+            recipes=packed.recipes & contents.keys(),
+        )
 
     def forget(self, scope: str | None) -> None:
         """Let the contents of a scope, or of all, come again."""

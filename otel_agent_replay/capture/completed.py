@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -14,20 +14,31 @@ from opentelemetry.trace import Link, SpanContext, Status
 from otel_agent_replay.capture.record import texts, to_record
 from otel_agent_replay.model.content import PackedSpan, Packer
 from otel_agent_replay.model.pieces import GrowingText
-from otel_agent_replay.model.span import EventRecord
+from otel_agent_replay.model.span import Attributes, EventRecord
 from otel_agent_replay.redact import AttrValue
 
-__all__ = ["Completed", "EventValue", "Happened"]
-
-EventValue: TypeAlias = "AttrValue | GrowingText"
+__all__ = ["Completed", "Described", "Happened"]
 
 
 class Happened(NamedTuple):
-    """An event; a text that grows from step to step is there in pieces."""
+    """An event; `grown` are those attributes that grow from step to step."""
 
     name: str
-    attributes: Mapping[str, EventValue]
+    attributes: Mapping[str, AttrValue]
     time_ns: int | None
+    grown: Mapping[str, GrowingText] = {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """A resource, and its attributes as they are stored."""
+
+    resource: Resource
+    texts: Attributes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Write the attributes once for all spans that come from there."""
+        object.__setattr__(self, "texts", texts(self.resource.attributes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,7 +47,7 @@ class Completed:
 
     span: ReadableSpan
     name: str
-    resource: Resource
+    resource: Described
     attributes: Mapping[str, AttrValue]
     status: Status
     events: tuple[Happened, ...] = ()
@@ -46,7 +57,7 @@ class Completed:
     def readable(self) -> ReadableSpan:
         """Return the span as exporters take it."""
         return self._readable(
-            [Event(e.name, _whole(e.attributes), e.time_ns) for e in self.events]
+            [Event(e.name, _whole(e), e.time_ns) for e in self.events]
         )
 
     def _readable(self, events: list[Event]) -> ReadableSpan:
@@ -55,7 +66,7 @@ class Completed:
             name=self.name,
             context=span.context,
             parent=span.parent,
-            resource=self.resource,
+            resource=self.resource.resource,
             attributes=self.attributes,
             events=events,
             links=[Link(context, attributes) for context, attributes in self.links],
@@ -71,29 +82,21 @@ class Completed:
 
         They are new to those that its texts in pieces go on from.
         """
-        grown: list[Mapping[str, GrowingText]] = []
-        events: list[EventRecord] = []
-        for each in self.events:
-            inline = dict[str, AttrValue]()
-            pieces = dict[str, GrowingText]()
-            for key, value in each.attributes.items():
-                if isinstance(value, GrowingText):
-                    pieces[key] = value
-                else:
-                    inline[key] = value
-            grown.append(pieces)
-            events.append(
+        events = tuple(
+            [
                 EventRecord(
                     name=each.name,
                     time_ns=each.time_ns or 0,
-                    attributes=texts(inline),
+                    attributes=texts(each.attributes),
                 )
-            )
-        return packer.pack(to_record(self._readable([]), tuple(events)), grown)
+                for each in self.events
+            ]
+        )
+        record = to_record(
+            self._readable([]), events=events, resource=self.resource.texts
+        )
+        return packer.pack(record, [each.grown for each in self.events])
 
 
-def _whole(attributes: Mapping[str, EventValue]) -> dict[str, AttrValue]:
-    return {
-        key: str(value) if isinstance(value, GrowingText) else value
-        for key, value in attributes.items()
-    }
+def _whole(event: Happened) -> dict[str, AttrValue]:
+    return {**event.attributes, **{key: str(t) for key, t in event.grown.items()}}

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from otel_agent_replay.model.messages import Message
-from otel_agent_replay.model.payload import JsonObject
-from otel_agent_replay.model.pieces import GrowingText, piece_of
+from otel_agent_replay.model.payload import Headers, JsonObject
+from otel_agent_replay.model.pieces import GrowingText, Piece, piece_of
 from otel_agent_replay.redact.growing import GrowingBody
 
 __all__ = ["Conversations", "Listable", "Listed", "Said"]
 
-Listable: TypeAlias = "JsonObject | Message | tuple[str, str]"
+Listable: TypeAlias = "JsonObject | Message | Headers"
 """What goes into the texts of a model call one by one: tools, messages, headers."""
 _BESIDE: Final = 4
 """Conversations of one run that take turns: sub-agents."""
@@ -40,16 +40,29 @@ class Listed:
     ) -> Listed:
         """Return a list that begins as another one, as far as it does.
 
+        What stands at the same place in both is not written again.
+
         Raises:
             TypeError: `write` did.
         """
-        kept = _kept(before.values, values, same) if before else 0
+        if before is None:
+            pieces = [_piece(write, *each) for each in enumerate(values)]
+            text = GrowingText.after(None, 0, _OPENED, pieces, _CLOSED)
+            return cls(values, text)
+        kept = _kept(before.values, values, same)
+        old, written = before.values, before.text.elements
         pieces = [
-            piece_of(f",{write(each)}" if number else write(each))
+            written[number]
+            if number < len(old) and same(old[number], each)
+            else _piece(write, number, each)
             for number, each in enumerate(values[kept:], kept)
         ]
-        text = before.text if before else None
-        return cls(values, GrowingText.after(text, kept, _OPENED, pieces, _CLOSED))
+        text = GrowingText.after(before.text, kept, _OPENED, pieces, _CLOSED)
+        return cls(values, text)
+
+
+def _piece(write: Callable[[Listable], str], number: int, value: Listable) -> Piece:
+    return piece_of(f",{write(value)}" if number else write(value))
 
 
 def _kept(

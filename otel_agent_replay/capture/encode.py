@@ -17,8 +17,8 @@ from opentelemetry.trace import StatusCode as OtelStatusCode
 
 from otel_agent_replay import semconv
 from otel_agent_replay.capture.brought import Brought
-from otel_agent_replay.capture.completed import Completed, Happened
-from otel_agent_replay.capture.conversations import Conversations, Said
+from otel_agent_replay.capture.completed import Completed, Described, Happened
+from otel_agent_replay.capture.conversations import Conversations, Listed, Said
 from otel_agent_replay.capture.finished import FinishedSpan, Payload
 from otel_agent_replay.capture.genai import (
     Description,
@@ -32,7 +32,6 @@ from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.content import PackedSpan, Packer
 from otel_agent_replay.model.encoding import call_events
 from otel_agent_replay.model.payload import HttpResponse, JsonObject, dump_json
-from otel_agent_replay.model.pieces import GrowingText
 from otel_agent_replay.model.span import storable
 from otel_agent_replay.redact import RedactionError, Redactor
 from otel_agent_replay.redact.growing import GrowingBody
@@ -67,7 +66,7 @@ class Finisher:
     redactor: Redactor
     describe: Callable[[Call, Outcome, JsonObject | None], Description]
     decode: Callable[[HttpResponse], HttpResponse]
-    _resources: dict[int, tuple[Resource, Resource]] = field(default_factory=dict)
+    _resources: dict[int, tuple[Resource, Described]] = field(default_factory=dict)
     """By identity, each with its redacted copy: a process has one or two."""
     _packer: Packer = field(default_factory=Packer)
     _brought: Brought = field(default_factory=Brought)
@@ -145,16 +144,20 @@ class Finisher:
             resource=self._resource(span.resource),
             attributes={**redact.attributes(searched), **marks},
             events=tuple(
-                Happened(
-                    redact.text(e.name),
-                    redact.attributes(e.attributes or {}),
-                    e.timestamp,
-                )
-                for e in span.events
+                [
+                    Happened(
+                        redact.text(e.name),
+                        redact.attributes(e.attributes or {}),
+                        e.timestamp,
+                    )
+                    for e in span.events
+                ]
             ),
             links=tuple(
-                (each.context, redact.attributes(each.attributes or {}))
-                for each in span.links
+                [
+                    (each.context, redact.attributes(each.attributes or {}))
+                    for each in span.links
+                ]
             ),
             status=self._redacted_status(span.status),
             scope=self._scope(span.instrumentation_scope),
@@ -165,14 +168,14 @@ class Finisher:
             return status
         return Status(status.status_code, self.redactor.text(status.description))
 
-    def _resource(self, resource: Resource) -> Resource:
+    def _resource(self, resource: Resource) -> Described:
         known = self._resources.get(id(resource))
         if known is not None and known[0] is resource:
             return known[1]
         if len(self._resources) >= _RESOURCES:
             self._resources.clear()
         attributes = self.redactor.attributes(resource.attributes)
-        made = Resource(attributes, resource.schema_url)
+        made = Described(Resource(attributes, resource.schema_url))
         self._resources[id(resource)] = (resource, made)
         return made
 
@@ -189,44 +192,48 @@ class Finisher:
     # --- payloads -----------------------------------------------------------------
 
     def _completed(self, span: Completed, payload: Payload, scope: str) -> _Made:
-        outcome = payload.outcome
-        if outcome.response is not None:
-            outcome = replace(outcome, response=self.decode(outcome.response))
+        outcome = self._decoded(payload.outcome)
         call, body, before = self._redacted_call(payload.call, scope)
         outcome = self.redactor.outcome(outcome)
-        value = body.value if body else None
-        description = self._description(call, outcome, value)
+        description = self._description(call, outcome, body.value if body else None)
         known = before.listed if before else {}
+        headers = _headers(call, known) if body else {}
         details, listed = details_event(description, known)
-        grown: dict[str, GrowingText] = {}
-        if body is not None and call.request is not None:
-            headers = headers_in_pieces(call.request.headers, known)
-            grown[semconv.HTTP_REQUEST_BODY] = body.text
-            if headers is not None:
-                listed[semconv.HTTP_REQUEST_HEADERS] = headers
-                grown[semconv.HTTP_REQUEST_HEADERS] = headers.text
-        events = [
-            Happened(e.name, {**e.attributes, **grown}, span.span.end_time or 0)
-            for e in call_events(call, outcome)
+        at, events = span.span.end_time or 0, [*span.events]
+        sent = {name: each.text for name, each in headers.items()}
+        if body is not None:
+            sent[semconv.HTTP_REQUEST_BODY] = body.text
+        events += [
+            Happened(each.name, each.attributes, at, sent)
+            for each in call_events(call, outcome, apart=sent)
         ]
-        if details:
+        if details or listed:
             name = semconv.EVENT_INFERENCE_DETAILS
-            span = replace(span, events=tuple(e for e in span.events if e.name != name))
-            events.append(Happened(name, details, span.span.end_time or 0))
-        completed = replace(
-            span,
+            read = {name: each.text for name, each in listed.items()}
+            events = [e for e in events if e.name != name]
+            events.append(Happened(name, details, at, read))
+        completed = Completed(
+            span=span.span,
             name=_name(span.name, call, description),
+            resource=span.resource,
             attributes={
                 **span.attributes,
                 semconv.STEP_NAME: call.name,
                 **_call_attributes(call, outcome),
                 **inference_attributes(description),
             },
-            events=(*span.events, *events),
+            events=tuple(events),
+            links=span.links,
             status=_status(span.status, outcome),
+            scope=span.scope,
         )
-        said = Said(body, listed) if body and scope else None
+        said = Said(body, {**listed, **headers}) if body and scope else None
         return _Made(span=completed, scope=scope, said=said, before=before)
+
+    def _decoded(self, outcome: Outcome) -> Outcome:
+        coded = outcome.response
+        plain = self.decode(coded) if coded is not None else None
+        return outcome if plain is coded else replace(outcome, response=plain)
 
     def _redacted_call(
         self, call: Call, scope: str
@@ -251,6 +258,14 @@ class Finisher:
         except Exception as error:  # noqa: BLE001 - the wire payload must get through
             LOGGER.warning("A model call cannot be read (%s)", place_of(error))
             return Description()
+
+
+def _headers(call: Call, known: Mapping[str, Listed]) -> dict[str, Listed]:
+    if call.request is None:
+        return {}
+    name = semconv.HTTP_REQUEST_HEADERS
+    made = headers_in_pieces(call.request.headers, known.get(name))
+    return {} if made is None else {name: made}
 
 
 def _call_attributes(call: Call, outcome: Outcome) -> dict[str, Plain]:
@@ -310,7 +325,7 @@ def _bare(span: ReadableSpan, marks: Mapping[str, Plain]) -> Completed:
     return Completed(
         span=span,
         name=str(marks.get(semconv.STEP_KIND, "span")),
-        resource=Resource.get_empty(),
+        resource=Described(Resource.get_empty()),
         attributes=marks,
         status=Status(span.status.status_code),
     )

@@ -18,7 +18,6 @@ from otel_agent_replay.model.messages import (
     Usage,
 )
 from otel_agent_replay.model.payload import Headers, JsonValue, dump_json
-from otel_agent_replay.model.pieces import GrowingText
 
 __all__ = [
     "Description",
@@ -47,6 +46,9 @@ _USAGE: Final = {
     "cache_write_input_tokens": semconv.USAGE_CACHE_WRITE_INPUT_TOKENS,
     "reasoning_output_tokens": semconv.USAGE_REASONING_OUTPUT_TOKENS,
 }
+
+
+_LENGTH: Final = "content-length"
 
 
 def inference_attributes(description: Description) -> dict[str, Plain]:
@@ -89,13 +91,14 @@ def _plain(value: JsonValue) -> Plain | None:
 
 def details_event(
     description: Description, before: Mapping[str, Listed]
-) -> tuple[dict[str, str | GrowingText], dict[str, Listed]]:
+) -> tuple[dict[str, str], dict[str, Listed]]:
     """Return the attributes of `gen_ai.client.inference.operation.details`.
 
-    With them come those that go on from those of an earlier call.
+    First those that stand for themselves, then those that are lists; these go on from
+    those of an earlier call.
     """
     request, response = description.request, description.response
-    found: dict[str, str | GrowingText] = {}
+    found: dict[str, str] = {}
     listed: dict[str, Listed] = {}
     if request is not None:
         for name, values in (
@@ -106,35 +109,39 @@ def details_event(
             if not values:
                 continue
             try:
-                made = Listed.after(before.get(name), values, _written, _same)
+                listed[name] = Listed.after(before.get(name), values, _written, _same)
             except TypeError:
                 found[name] = dump_json([_json(each) for each in values])
-            else:
-                found[name] = made.text
-                listed[name] = made
     if response is not None and response.messages:
         said = dump_json([each.to_json() for each in response.messages])
         found[semconv.OUTPUT_MESSAGES] = said
     return found, listed
 
 
-def headers_in_pieces(headers: Headers, before: Mapping[str, Listed]) -> Listed | None:
-    """Return headers that go on from those of an earlier call; None if not UTF-8."""
-    known = before.get(semconv.HTTP_REQUEST_HEADERS)
+def headers_in_pieces(headers: Headers, before: Listed | None) -> Listed | None:
+    """Return headers that go on from those of an earlier call; None if not UTF-8.
+
+    They are cut around the length of the body: in most calls nothing else is new.
+    """
+    names = [name.lower() for name, _ in headers]
+    at = names.index(_LENGTH) if _LENGTH in names else 0
+    cut = (headers[:at], headers[at : at + 1], headers[at + 1 :])
+    runs = tuple([each for each in cut if each])
     try:
-        return Listed.after(known, headers, _dumped, operator.eq)
+        return Listed.after(before, runs, _dumped, operator.eq)
     except TypeError:
         return None
 
 
-def _dumped(value: Listable) -> str:
-    return orjson.dumps(value).decode()
+def _dumped(headers: Listable) -> str:
+    """Return the JSON texts of neighbours in a list."""
+    return orjson.dumps(headers)[1:-1].decode()
 
 
 def _json(value: Listable) -> JsonValue:
     if isinstance(value, Message):
         return value.to_json()
-    return [*value] if isinstance(value, tuple) else value
+    return [[*each] for each in value] if isinstance(value, tuple) else value
 
 
 def _written(value: Listable) -> str:

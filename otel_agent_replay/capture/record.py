@@ -11,7 +11,13 @@ from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 from opentelemetry.trace import StatusCode as OtelStatusCode
 
 from otel_agent_replay.model.payload import JsonValue, dump_json
-from otel_agent_replay.model.span import EventRecord, LinkRecord, SpanRecord, StatusCode
+from otel_agent_replay.model.span import (
+    Attributes,
+    EventRecord,
+    LinkRecord,
+    SpanRecord,
+    StatusCode,
+)
 
 __all__ = ["collector_text", "texts", "to_record"]
 
@@ -41,12 +47,12 @@ def collector_text(value: object) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
     if isinstance(value, float) and value.is_integer() and abs(value) < _PLAIN_FLOAT:
         return str(int(value))
     if isinstance(value, int | float):
         return str(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return dump_json(_json(value))
 
 
@@ -63,15 +69,25 @@ def _json(value: object) -> JsonValue:
 def texts(attributes: Mapping[str, object] | None) -> dict[str, str]:
     """Return attributes as the Collector's ClickHouse exporter writes them."""
     return {
-        key: value if isinstance(value, str) else collector_text(value)
+        key: value
+        if value.__class__ is str
+        else str(value)
+        if value.__class__ is int
+        else collector_text(value)
         for key, value in (attributes or {}).items()
     }
 
 
 def to_record(
-    span: ReadableSpan, events: tuple[EventRecord, ...] | None = None
+    span: ReadableSpan,
+    *,
+    events: tuple[EventRecord, ...] | None = None,
+    resource: Attributes | None = None,
 ) -> SpanRecord:
-    """Return our stored copy of a finished span, with other events if given."""
+    """Return our stored copy of a finished span.
+
+    `events`, and the texts of its resource, are made of the span if not given.
+    """
     context, parent, scope = span.context, span.parent, span.instrumentation_scope
     if context is None:
         message = f"span {span.name!r} has no context"
@@ -83,7 +99,7 @@ def to_record(
         trace_state=context.trace_state.to_header(),
         name=span.name,
         kind=_KINDS.get(span.kind, "Unspecified"),
-        resource=texts(span.resource.attributes),
+        resource=texts(span.resource.attributes) if resource is None else resource,
         scope_name=scope.name if scope else "",
         scope_version=(scope.version or "") if scope else "",
         attributes=texts(span.attributes),

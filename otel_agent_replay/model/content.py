@@ -18,18 +18,17 @@ but for `Packer`'s memory of hashes.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import is_
 from typing import Final
 
 from otel_agent_replay import semconv
-from otel_agent_replay.model.payload import dump_json, parse_json
+from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.model.pieces import GrowingText
+from otel_agent_replay.model.reader import DamagedError, PayloadReader, items_of
 from otel_agent_replay.model.recipe import (
-    CONTENT,
     LITERAL,
-    RECIPE,
     closes_group,
     content_item,
     content_key,
@@ -48,6 +47,8 @@ __all__ = [
     "content_key",
     "inline_texts",
     "literals",
+    "reader_of",
+    "scope_in",
     "scope_of",
     "trace_scope",
     "unpack",
@@ -62,8 +63,6 @@ Contents = Mapping[tuple[str, bytes], str]
 _FOLD_ABOVE: Final = 16
 _ROW_BYTES: Final = 256
 """About what a row's ids, times and other short columns take."""
-_MAX_NESTING: Final = 12
-_MAX_PAYLOAD: Final = 1 << 30
 _MEMO_CHARACTERS: Final = 16 << 20
 _MEMO_LONGEST: Final = 64 << 10
 _OWN: Final = (semconv.CONTENT_PREFIX, semconv.SPAN_BYTES)
@@ -126,14 +125,15 @@ class _Found:
     recipes: set[bytes]
 
 
-class _MissingError(Exception):
-    """A payload cannot be put together."""
-
-
 def scope_of(span: SpanRecord) -> str:
     """Return the scope of a span's contents: its run, else its trace."""
-    run_id = storable(span.attributes.get(semconv.RUN_ID, ""))
-    return run_id or trace_scope(span.trace_id)
+    return scope_in(span.attributes, span.trace_id)
+
+
+def scope_in(attributes: Attributes, trace_id: str) -> str:
+    """Return the scope of the contents that a span's attributes name."""
+    run_id = storable(attributes.get(semconv.RUN_ID, ""))
+    return run_id or trace_scope(trace_id)
 
 
 def trace_scope(trace_id: str) -> str:
@@ -185,7 +185,8 @@ class Packer:
     def _attributes(self, attributes: Attributes, found: _Found) -> dict[str, str]:
         made: dict[str, str] = {}
         for key, value in attributes.items():
-            if len(value) < INLINE and _is_utf8(value) and not key.startswith(_OWN):
+            # Most are so; what is small but not ASCII is seen to below.
+            if len(value) < INLINE and value.isascii() and not key.startswith(_OWN):
                 made[key] = value
             elif _is_big(key, value):
                 whole = key in _UNIQUE and len(value) < _CUT_FROM
@@ -243,8 +244,42 @@ def unpack(spans: Sequence[SpanRecord], contents: Contents) -> tuple[SpanRecord,
     A payload of which a part is missing or damaged is left out, and its span then
     says so in `semconv.STEP_DROPPED`.
     """
-    reader = _Reader(contents)
-    return tuple(reader.span(span) for span in spans)
+    readers: dict[str, PayloadReader] = {}
+    found = []
+    for span in spans:
+        scope = scope_of(span)
+        reader = readers.get(scope)
+        if reader is None:
+            reader = readers[scope] = reader_of(scope, contents)
+        found.append(_inline(span, reader))
+    return tuple(found)
+
+
+def reader_of(scope: str, contents: Contents) -> PayloadReader:
+    """Return what puts the payloads of a scope together."""
+
+    def find(item: str) -> str | None:
+        """Return a content that is what its hash says."""
+        try:
+            key = base64.urlsafe_b64decode(f"{item[1:]}=")
+        except ValueError:
+            return None
+        text = contents.get((scope, key))
+        return text if text is not None and content_key(text) == key else None
+
+    return PayloadReader(find)
+
+
+def _inline(span: SpanRecord, reader: PayloadReader) -> SpanRecord:
+    before = [event.attributes for event in span.events]
+    attributes, events = reader.inline(span.attributes, before)
+    if attributes is span.attributes and all(map(is_, events, before)):
+        return span
+    changed = tuple(
+        EventRecord(name=event.name, time_ns=event.time_ns, attributes=values)
+        for event, values in zip(span.events, events, strict=True)
+    )
+    return replace(span, attributes=attributes, events=changed)
 
 
 def inline_texts(attributes: Attributes) -> Iterator[str]:
@@ -259,102 +294,10 @@ def inline_texts(attributes: Attributes) -> Iterator[str]:
 def literals(recipe: str) -> Iterator[str]:
     """Yield the texts that stand in a recipe itself; none if it is damaged."""
     try:
-        items = _items(recipe)
-    except _MissingError:
+        items = items_of(recipe)
+    except DamagedError:
         return
     yield from (item[1:] for item in items if item.startswith(LITERAL))
-
-
-class _Reader:
-    """Reassembles the payloads of spans that share contents."""
-
-    def __init__(self, contents: Contents) -> None:
-        self._contents = contents
-        self._pieces: dict[tuple[str, str], tuple[str, ...]] = {}
-
-    def span(self, span: SpanRecord) -> SpanRecord:
-        texts = (span.attributes, *(event.attributes for event in span.events))
-        if not any(key.startswith(semconv.CONTENT_PREFIX) for t in texts for key in t):
-            return _without_size(span)
-        scope = scope_of(span)
-        attributes, whole = self._attributes(scope, _without_size(span).attributes)
-        events = []
-        for event in span.events:
-            values, event_whole = self._attributes(scope, event.attributes)
-            whole = whole and event_whole
-            events.append(replace(event, attributes=values))
-        if not whole:
-            attributes.setdefault(semconv.STEP_DROPPED, semconv.DROPPED_PAYLOAD_MISSING)
-        return replace(span, attributes=attributes, events=tuple(events))
-
-    def _attributes(
-        self, scope: str, attributes: Attributes
-    ) -> tuple[dict[str, str], bool]:
-        """Return the attributes with payloads inline, and whether none is missing."""
-        result: dict[str, str] = {}
-        whole = True
-        for key, value in attributes.items():
-            if not key.startswith(semconv.CONTENT_PREFIX):
-                result[key] = value
-                continue
-            try:
-                text = "".join(self._expand(scope, value, 0))
-            except _MissingError:
-                whole = False
-            else:
-                result[key.removeprefix(semconv.CONTENT_PREFIX)] = text
-        return result, whole
-
-    def _expand(self, scope: str, recipe: str, nesting: int) -> list[str]:
-        if nesting > _MAX_NESTING:
-            raise _MissingError
-        pieces: list[str] = []
-        for item in _items(recipe):
-            pieces.extend(self._piece(scope, item, nesting))
-        if sum(map(len, pieces)) > _MAX_PAYLOAD:
-            raise _MissingError
-        return pieces
-
-    def _piece(self, scope: str, item: str, nesting: int) -> tuple[str, ...]:
-        sign, rest = item[:1], item[1:]
-        if sign == LITERAL:
-            return (rest,)
-        known = self._pieces.get((scope, item))
-        if known is not None:
-            return known
-        text = self._text(scope, rest)
-        if sign == CONTENT:
-            found: tuple[str, ...] = (text,)
-        elif sign == RECIPE:
-            found = tuple(self._expand(scope, text, nesting + 1))
-        else:
-            raise _MissingError
-        self._pieces[scope, item] = found
-        return found
-
-    def _text(self, scope: str, name: str) -> str:
-        """Return a content that is what its hash says."""
-        try:
-            key = base64.urlsafe_b64decode(f"{name}=")
-        except (binascii.Error, ValueError):
-            raise _MissingError from None
-        text = self._contents.get((scope, key))
-        if text is None or content_key(text) != key:
-            raise _MissingError
-        return text
-
-
-def _items(recipe: str) -> list[str]:
-    try:
-        items = parse_json(recipe)
-    except (ValueError, RecursionError):
-        raise _MissingError from None
-    if not isinstance(items, list):
-        raise _MissingError
-    texts = [item for item in items if isinstance(item, str)]
-    if len(texts) != len(items):
-        raise _MissingError
-    return texts
 
 
 def _groups(items: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -369,14 +312,6 @@ def _groups(items: Sequence[str]) -> Iterator[Sequence[str]]:
             start = at
     if start < len(items):
         yield items[start:]
-
-
-def _without_size(span: SpanRecord) -> SpanRecord:
-    if semconv.SPAN_BYTES not in span.attributes:
-        return span
-    attributes = dict(span.attributes)
-    del attributes[semconv.SPAN_BYTES]
-    return replace(span, attributes=attributes)
 
 
 def _size(span: SpanRecord) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
@@ -89,18 +89,21 @@ class CallReading(NamedTuple):
 # --- to events -----------------------------------------------------------------
 
 
-def call_events(call: Call, outcome: Outcome) -> tuple[PayloadEvent, ...]:
+def call_events(
+    call: Call, outcome: Outcome, *, apart: Container[str] = ()
+) -> tuple[PayloadEvent, ...]:
     """Return the events that carry a call and its outcome.
 
     `kind`, `name`, `effect` and `served_from` are not in them: they stand on the
-    span as attributes, and `read_call` takes them from there.
+    span as attributes, and `read_call` takes them from there. Nor are the headers and
+    the body of a request if their names are in `apart`.
     """
     name = _event_name(call, outcome)
     attributes: dict[str, EventValue] = {}
     if call.attributes:
         attributes[semconv.CALL_ATTRIBUTES] = dump_json(call.attributes)
     if call.request is not None:
-        attributes |= _request_attributes(call.request)
+        attributes |= _request_attributes(call.request, apart)
     if outcome.response is not None:
         attributes |= _response_attributes(outcome.response)
     if call.inputs is not None:
@@ -135,16 +138,20 @@ def _has_result(event: str, outcome: Outcome) -> bool:
     return event != semconv.EVENT_HTTP_EXCHANGE and not outcome.failed
 
 
-def _request_attributes(request: HttpRequest) -> dict[str, EventValue]:
-    body, encoding = _body_text(request.body)
+def _request_attributes(
+    request: HttpRequest, apart: Container[str]
+) -> dict[str, EventValue]:
     found: dict[str, EventValue] = {
         semconv.HTTP_REQUEST_METHOD: request.method,
         semconv.HTTP_URL: request.url,
-        semconv.HTTP_REQUEST_HEADERS: _headers_text(request.headers),
-        semconv.HTTP_REQUEST_BODY: body,
     }
-    if encoding is not None:
-        found[semconv.HTTP_REQUEST_BODY_ENCODING] = encoding
+    if semconv.HTTP_REQUEST_HEADERS not in apart:
+        found[semconv.HTTP_REQUEST_HEADERS] = _headers_text(request.headers)
+    if semconv.HTTP_REQUEST_BODY not in apart:
+        body, encoding = _body_text(request.body)
+        found[semconv.HTTP_REQUEST_BODY] = body
+        if encoding is not None:
+            found[semconv.HTTP_REQUEST_BODY_ENCODING] = encoding
     return found
 
 
@@ -171,7 +178,7 @@ def _body_text(body: bytes) -> tuple[str, str | None]:
 
 
 def _headers_text(headers: Headers) -> str:
-    return dump_json([[name, value] for name, value in headers])
+    return dump_json([[*each] for each in headers])
 
 
 def _end_attributes(outcome: Outcome) -> dict[str, EventValue]:

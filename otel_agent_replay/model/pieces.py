@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.model.recipe import (
+    RECIPE,
     closes_group,
     content_item,
     content_key,
@@ -40,6 +41,12 @@ class Piece:
     text: str
     items: tuple[str, ...]
     contents: tuple[tuple[bytes, str], ...]
+
+    def recipes(self) -> list[bytes]:
+        """Return the keys of those contents that are recipes: one, if it is folded."""
+        if not self.items or not self.items[0].startswith(RECIPE):
+            return []
+        return [self.contents[-1][0]]
 
 
 def piece_of(text: str) -> Piece:
@@ -124,14 +131,18 @@ class GrowingText:
         else:
             pieces = list(before.elements[:kept])
             states = list(before.states[:kept])
-        if before is None or head is not before.head:
-            new += head.contents
-        if before is None or tail is not before.tail:
-            new += tail.contents
+        for end, old in (
+            (head, before and before.head),
+            (tail, before and before.tail),
+        ):
+            if end is not old:
+                new += end.contents
+                new_recipes += end.recipes()
         size, levels = states[-1] if states else (0, _EMPTY)
         for piece in elements:
             size += len(piece.text)
             new += piece.contents
+            new_recipes += piece.recipes()
             for item in piece.items:
                 levels = _pushed(levels, item, new, new_recipes)
             pieces.append(piece)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from otel_agent_replay.model.payload import JsonValue
 
-__all__ = ["SharedObject", "once"]
+__all__ = ["SharedObject", "each_once"]
 
 _T = TypeVar("_T")
 
@@ -16,7 +16,7 @@ class SharedObject(dict[str, JsonValue]):
     """A JSON object that stands in one request after the other; nobody changes it.
 
     Attributes:
-        made: What functions of it alone gave, by function; see `once`.
+        made: What functions of it alone gave, by function; see `each_once`.
     """
 
     __slots__ = ("made",)
@@ -26,18 +26,26 @@ class SharedObject(dict[str, JsonValue]):
         self.made: dict[object, object] = {}
 
 
-def once(read: Callable[[JsonValue], _T]) -> Callable[[JsonValue], _T]:
-    """Return a pure function that reads each shared object only once.
+def each_once(
+    read: Callable[[JsonValue], _T], values: Iterable[JsonValue]
+) -> tuple[_T, ...]:
+    """Return what a pure function makes of values; each shared object is read once.
 
     It then gives the same result, not only an equal one.
     """
+    # One comprehension: a long conversation costs no call for what has been read.
+    return tuple(
+        [
+            value.made.get(read) or _made(read, value)  # type: ignore[misc] # as `read`
+            if type(value) is SharedObject
+            else read(value)
+            for value in values
+        ]
+    )
 
-    def reading(value: JsonValue) -> _T:
-        if type(value) is not SharedObject:
-            return read(value)
-        known = value.made.get(read)
-        if known is None:
-            known = value.made[read] = read(value)
-        return known  # type: ignore[return-value] # what `read` gave
 
-    return reading
+def _made(read: Callable[[JsonValue], _T], value: SharedObject) -> _T:
+    known = value.made.get(read)
+    if known is None:
+        known = value.made[read] = read(value)
+    return known  # type: ignore[return-value] # what `read` gave

@@ -149,7 +149,7 @@ def _is_event_stream(text: str) -> bool:
 
 def _is_json_lines(text: str, media: str) -> bool:
     """Whether several JSON objects stand one a line."""
-    if media and "json" not in media:
+    if (media and "json" not in media) or "\n" not in text:
         return False
     first, newline, rest = text.strip().partition("\n")
     first, rest = first.rstrip(), rest.lstrip()

@@ -11,17 +11,26 @@ from typing import Final, NamedTuple
 from otel_agent_replay.model.payload import JsonValue, dump_json, parse_json
 from otel_agent_replay.redact.edits import Edit, Edits, applied, difference
 from otel_agent_replay.redact.failure import RedactionError
-from otel_agent_replay.redact.glance import LEAST_CARD, LEAST_NUMBER, Glance
+from otel_agent_replay.redact.gates import ESCAPED
+from otel_agent_replay.redact.glance import (
+    LEAST_CARD,
+    LEAST_NUMBER,
+    Glance,
+    is_quiet,
+    looks_json,
+)
 from otel_agent_replay.redact.logprobs import resolve
 from otel_agent_replay.redact.memo import Memo
 from otel_agent_replay.redact.names import classify
 from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
 from otel_agent_replay.redact.rules import Find
-from otel_agent_replay.redact.scan import Scanner
+from otel_agent_replay.redact.scan import Look, Scanner
 from otel_agent_replay.redact.tokens import (
+    Written,
     has_twin_keys,
     parse_twins,
+    strings_at,
     text_edits_in,
     token_edits,
 )
@@ -41,6 +50,20 @@ class _Pass(NamedTuple):
 
     edits: Edits
     at_rest: bool = False
+
+
+class _Suspects(NamedTuple):
+    """Strings of a document that may hold something.
+
+    Attributes:
+        names: Its texts that have a say in others.
+        written: Strings, where they stand.
+        others: Texts that are to be looked for.
+    """
+
+    names: set[str]
+    written: list[Written]
+    others: set[str]
 
 
 class Documents:
@@ -64,6 +87,8 @@ class Documents:
             if rule.place is not None or rule.argument is not None
         )
         self._tools = any(rule.argument is not None for rule in self._placed)
+        self._looking = self._scanner.by_gates and not self._placed
+        """Whether one look at a document tells where in it something may be."""
         self._memo: Memo[Edits] = Memo()
         # Who redacts a body asks again whether what came of it is at rest.
         self._rested = ""
@@ -72,6 +97,10 @@ class Documents:
 
     def text(self, text: str) -> str:
         """Return a text redacted; doing so again changes nothing."""
+        # Calls with little text are many; this is all that most of them need.
+        small = self._looking and len(text) < _LEAST_REMEMBERED
+        if small and text[:1].isalnum() and not self._scanner.look(text).places:
+            return text
         return applied(text, self.text_edits(text))
 
     def pseudonym(self, kind: str, value: str) -> str:
@@ -95,7 +124,8 @@ class Documents:
         known = self._memo.get(text)
         if known is None:
             known = self._settled(text, self._one_pass)
-            self._memo.put(text, known)
+            if known or len(text) >= _LEAST_REMEMBERED:
+                self._memo.put(text, known)
         return known
 
     def expect(self, values: Iterable[JsonValue]) -> None:
@@ -134,13 +164,18 @@ class Documents:
         raise RedactionError("A text", "its rules do not come to rest")
 
     def _one_pass(self, text: str) -> _Pass:
-        value = _document_in(text)
+        look = self._scanner.look(text) if self._looking else None
+        may_be_json = looks_json(text)
+        nothing = look is not None and not look.places
+        if nothing and (not may_be_json or is_quiet(text)):
+            return _Pass(())
+        value = _document_in(text) if may_be_json else None
         if value is not None:
-            return self._document(text, value, ROOT)
+            return self._document(text, value, ROOT, look)
         if len(text) >= _LEAST_BLOB and _BLOB.fullmatch(text):
             # An image or an encrypted part; no rule's secret looks like one.
             return _Pass(())
-        return _Pass(self._scanner.edits(text))
+        return _Pass(self._scanner.edits(text, look=look))
 
     # --- documents -------------------------------------------------------------
 
@@ -155,86 +190,105 @@ class Documents:
             lambda each: self._document(each, parse_json(each), place),
         )
 
-    def _document(self, text: str, value: JsonValue, place: Place) -> _Pass:
-        plain = self._plain_edits(text, value)
+    def _document(
+        self, text: str, value: JsonValue, place: Place, look: Look | None = None
+    ) -> _Pass:
+        plain = self._plain_edits(text, value, look)
         if plain is not None:
             return _Pass(plain, at_rest=True)
         walk = self.walk(value, place)
-        if has_twin_keys(text, walk.keys):
+        if has_twin_keys(text, value, walk.keys):
             # A dict keeps the last of equal keys; the first ones have values too.
             walk = self.walk(parse_twins(text), place)
         return _Pass(token_edits(text, walk.changes) if walk.changes else ())
 
-    def _glances(self, value: JsonValue, text: str | None) -> list[Glance] | None:
-        """Look at a document and those inside its texts; outer ones come first.
-
-        None where a value has to be looked at where it stands.
-        """
-        if self._placed:
-            return None
-        todo: list[tuple[JsonValue, str | None]] = [(value, text)]
-        glances: list[Glance] = []
-        while todo:
-            each, written = todo.pop()
-            glance = Glance(each, written, names=self._names)
-            if not glance.plain:
-                return None
-            twins = written is not None and written != dump_json(each)
-            if twins and has_twin_keys(str(written), glance.keys):
-                return None
-            for found in glance.texts:
-                inner = None if found[:1].isalnum() else _document_in(found)
-                if inner is not None:
-                    todo.append((inner, found))
-                    glance.inner.add(found)
-            glances.append(glance)
-        return glances
-
-    def _changing(self, glances: list[Glance]) -> set[str | None]:
-        """Return which of the texts of documents change."""
-        texts: set[str] = set().union(*(each.texts - each.inner for each in glances))
-        long = [text for text in texts if len(text) >= _LEAST_REMEMBERED]
-        known = {text: self._memo.get(text) for text in long}
-        fresh = {text for text in texts if known.get(text) is None}
-        suspects = self._scanner.suspects(fresh)
-        changing: set[str | None] = {text for text, edits in known.items() if edits}
-        changing.update(text for text in suspects if self.text_edits(text))
-        for text in fresh.difference(suspects).intersection(long):
-            self._memo.put(text, ())
-        if changing:
-            for each in reversed(glances):
-                if not changing.isdisjoint(each.texts):
-                    changing.add(each.written)
-        return changing
-
-    def _plain_edits(self, text: str, value: JsonValue) -> Edits | None:
+    def _plain_edits(
+        self, text: str, value: JsonValue, look: Look | None
+    ) -> Edits | None:
         """Return all edits of a document in which each text is for itself.
 
         None where it is not so, or where a text that changes has a say in others.
         """
-        glances = self._glances(value, text)
-        if glances is None:
+        found = self._suspects(value, text, look)
+        if found is None:
             return None
-        changing = self._changing(glances)
-        if not changing:
+        names, written, others = found
+        changes = {each.text: self.text_edits(each.text) for each in written}
+        changes |= {each: self.text_edits(each) for each in others}
+        changed = {each: edits for each, edits in changes.items() if edits}
+        if not changed:
             return ()
-        outer = glances[0]
-        if not changing.isdisjoint(outer.names):
+        if not names.isdisjoint(changed):
             return None
-        changed = {each: self.text_edits(each) for each in outer.texts & changing}
-        return text_edits_in(text, changed)
+        if others:
+            return text_edits_in(text, changed)
+        return tuple(e for each in written for e in each.edits(changes[each.text]))
+
+    def _suspects(
+        self, value: JsonValue, text: str | None, look: Look | None = None
+    ) -> _Suspects | None:
+        """Return the strings of a document that may hold something.
+
+        None where a value has to be looked at where it stands.
+        """
+        if not self._looking:
+            return None
+        glance = Glance(value, names=self._names)
+        if self._depends(glance, value, text):
+            return None
+        written = dump_json(value) if text is None else text
+        look = look or self._scanner.look(written)
+        places, escaped = look.places, ESCAPED in look.rules
+        others = self._inner_suspects(glance.inner, escaped=escaped)
+        if escaped:
+            written = dump_json(value)
+            if _has_escapes(written.replace("\\\\", "")):
+                return None
+            places = self._scanner.look(written).places
+        strings = [*strings_at(written, places)] if places else []
+        if written is text:
+            return _Suspects(glance.names, strings, others)
+        return _Suspects(glance.names, [], others | {each.text for each in strings})
+
+    def _depends(self, glance: Glance, value: JsonValue, text: str | None) -> bool:
+        """Whether a document has to be looked at leaf by leaf."""
+        if not glance.plain or any(self.text_edits(each) for each in glance.large):
+            return True
+        return text is not None and has_twin_keys(text, value, glance.keys)
+
+    def _inner_suspects(self, texts: Iterable[str], *, escaped: bool) -> set[str]:
+        """Return the texts that are documents which have to be looked at alone."""
+        found: set[str] = set()
+        todo = [(text, text) for text in texts]
+        while todo:
+            outer, text = todo.pop()
+            # What is secret in a quiet one is seen from outside.
+            known = outer in found or is_quiet(text)
+            value = None if known else _document_in(text)
+            if value is None:
+                continue
+            glance = Glance(value, names=self._names)
+            # What is written as something else is not to be seen from outside.
+            hidden = escaped and _has_escapes(text)
+            if hidden or self._depends(glance, value, text):
+                found.add(outer)
+            todo += [(outer, each) for each in glance.inner]
+        return found
 
     def value(self, value: JsonValue, place: Place = ROOT) -> JsonValue:
         """Return a JSON value redacted; the same object where nothing changes."""
         for _ in range(_PASSES):
-            glances = self._glances(value, None)
-            if glances is not None and not self._changing(glances):
+            if self._is_clear(value):
                 return value
             walk = self.walk(value, place)
             if not walk.changes:
                 return value
             value = Rebuild(walk.changes).of(value)
         raise RedactionError("A value", "its rules do not come to rest")
+
+    def _is_clear(self, value: JsonValue) -> bool:
+        found = self._suspects(value, None)
+        return found is not None and not any(map(self.text_edits, found.others))
 
     def walk(
         self,
@@ -304,6 +358,11 @@ class Documents:
         return None
 
 
+def _has_escapes(text: str) -> bool:
+    """Whether JSON text may write letters, digits and signs as something else."""
+    return "\\u" in text or "\\/" in text
+
+
 def _document_in(text: str) -> JsonValue:
     """Return the JSON object or list that a text is, or None."""
     if not looks_json(text):
@@ -313,15 +372,3 @@ def _document_in(text: str) -> JsonValue:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, (dict, list)) else None
-
-
-def looks_json(text: str) -> bool:
-    """Whether a text may be a JSON object or list."""
-    first = text[:1]
-    if first not in {"{", "["}:
-        if not first.isspace() and first != "\ufeff":
-            return False
-        first = text.lstrip()[:1]
-        if first not in {"{", "["}:
-            return False
-    return text.rstrip()[-1:] in {"}", "]"}

@@ -40,8 +40,16 @@ _LEAST: Final = 512
 _MOST: Final = 4 << 20
 _MEMO: Final = 2 << 20
 _BLANKS: Final = re.compile(r"[ \t]*")
-# Only here are offsets wanted; no faster parser tells where a value ends.
+# No faster parser tells where a value ends.
 _decode: Final = JSONDecoder().raw_decode
+
+
+class _Raw(NamedTuple):
+    """An element as it was sent, with the comma before it; it begins at `at`."""
+
+    text: str
+    at: int
+    value: JsonValue
 
 
 class _Element(NamedTuple):
@@ -141,27 +149,27 @@ class GrowingBodies:
         around, start = before.around, before.ends[kept - 1]
         stop = len(raw) - len(around.raw_tail)
         if start <= stop and raw.endswith(around.raw_tail):
-            texts = list(_elements(raw[start:stop].decode(), whole=True))
+            found = [*_elements(raw[start:stop].decode(), whole=True)]
         else:
-            texts = list(_elements(raw[start:].decode(), whole=False))
-            stop = start + sum(len(each.encode()) for each in texts)
+            found = [*_elements(raw[start:].decode(), whole=False)]
+            stop = start + sum(len(each.text.encode()) for each in found)
             around = self._around(around.raw_head, raw[stop:])
-        return self._made(raw, around, texts, before, kept)
+        return self._made(raw, around, found, before, kept)
 
     def _first(self, raw: bytes) -> GrowingBody:
         text = raw.decode()
         begin = _list_in(text)
-        texts = list(_elements(text[begin:], whole=False, first=True))
+        found = [*_elements(text[begin:], whole=False, first=True)]
         raw_head = text[:begin].encode()
-        stop = len(raw_head) + sum(len(each.encode()) for each in texts)
+        stop = len(raw_head) + sum(len(each.text.encode()) for each in found)
         around = self._around(raw_head, raw[stop:])
-        return self._made(raw, around, texts, None, 0)
+        return self._made(raw, around, found, None, 0)
 
     def _made(
         self,
         raw: bytes,
         around: _Around,
-        texts: Sequence[str],
+        found: Sequence[_Raw],
         before: GrowingBody | None,
         kept: int,
     ) -> GrowingBody:
@@ -172,12 +180,10 @@ class GrowingBodies:
         pieces: list[Piece] = []
         end = ends[-1] if ends else len(around.raw_head)
         more = grown[-1] if grown else 0
-        if before is not None and self._documents is not None:
-            with suppress(ValueError):
-                self._documents.expect([parse_json(t.lstrip(", \t")) for t in texts])
-        for number, each in enumerate(texts, kept):
+        for number, each in enumerate(found, kept):
             element = self._element(name, number, each)
-            end += len(each) if each.isascii() else len(each.encode())
+            raw_text = each.text
+            end += len(raw_text) if raw_text.isascii() else len(raw_text.encode())
             more += element.grown
             ends.append(end)
             values.append(element.value)
@@ -197,17 +203,18 @@ class GrowingBodies:
 
     # --- parts ----------------------------------------------------------------------
 
-    def _element(self, name: str, number: int, raw: str) -> _Element:
-        memo = f"{name}\0{number}\0{raw}"
+    def _element(self, name: str, number: int, raw: _Raw) -> _Element:
+        memo = f"{name}\0{number}\0{raw.text}"
         known = self._elements.get(memo)
         if known is not None:
             return known
-        at = raw.index("{")
-        text, grown = self._text(raw[at:], Place((name, number)))
-        value = parse_json(text)
+        old = raw.text[raw.at :]
+        text, grown = self._text(old, Place((name, number)))
+        value = raw.value if text is old else parse_json(text)
         if not isinstance(value, dict) or TOKEN in value:
             raise _UncutError
-        made = _Element(piece_of(raw[:at] + text), SharedObject(value), grown)
+        whole = raw.text if text is old else raw.text[: raw.at] + text
+        made = _Element(piece_of(whole), SharedObject(value), grown)
         self._elements.put(memo, made)
         return made
 
@@ -338,7 +345,7 @@ def _list_in(text: str) -> int:
     raise _UncutError
 
 
-def _elements(text: str, *, whole: bool, first: bool = False) -> Iterator[str]:
+def _elements(text: str, *, whole: bool, first: bool = False) -> Iterator[_Raw]:
     """Yield the objects of a list, each with the comma before it.
 
     They fill the text, or are followed by the list's end.
@@ -354,8 +361,8 @@ def _elements(text: str, *, whole: bool, first: bool = False) -> Iterator[str]:
             at = _skip(text, _after(text, at, ","))
         if text[at : at + 1] != "{":
             raise _UncutError
-        end = _end(text, at)
-        yield text[done:end]
+        value, end = _value(text, at)
+        yield _Raw(text[done:end], at - done, value)
         done, first = end, False
 
 
@@ -366,8 +373,13 @@ def _after(text: str, at: int, sign: str) -> int:
 
 
 def _end(text: str, at: int) -> int:
+    return _value(text, at)[1]
+
+
+def _value(text: str, at: int) -> tuple[JsonValue, int]:
+    """Return the value that begins somewhere, and where it ends."""
     try:
-        return _decode(text, at)[1]
+        return _decode(text, at)
     except (ValueError, StopIteration):
         raise _UncutError from None
 

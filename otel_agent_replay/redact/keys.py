@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from otel_agent_replay.redact.rules import Look
-
 __all__ = ["KEY_PREFIX", "KEY_SHAPES", "KeyShape"]
 
 
@@ -18,14 +16,12 @@ class KeyShape(NamedTuple):
         starts: The fixed texts that they begin with.
         more: Regular expression of what else belongs to the prefix.
         body: Regular expression of the secret part.
-        look: How they are looked for; see `Gate`.
     """
 
     name: str
     starts: tuple[str, ...]
     body: str
     more: str = ""
-    look: Look = "word"
 
 
 _WORDY: Final = "[A-Za-z0-9_-]"
@@ -46,7 +42,7 @@ KEY_SHAPES: Final[tuple[KeyShape, ...]] = (
     ),
     KeyShape("langfuse-key", ("pk-lf-",), rf"{_WORDY}{{15,}}{_PLAIN}"),
     KeyShape("google-api-key", ("AIza",), rf"{_WORDY}{{35}}"),
-    KeyShape("google-oauth-token", ("ya29.",), rf"{_WORDY}{{20,}}", look="text"),
+    KeyShape("google-oauth-token", ("ya29.",), rf"{_WORDY}{{20,}}"),
     KeyShape("google-oauth-secret", ("GOCSPX-",), rf"{_WORDY}{{20,}}"),
     KeyShape("aws-access-key-id", ("AKIA", "ASIA"), rf"[A-Z0-9]{{16}}(?!{_PLAIN})"),
     KeyShape("github-token", _starts("gh*_", "pousr"), rf"{_PLAIN}{{30,255}}"),
@@ -59,7 +55,7 @@ KEY_SHAPES: Final[tuple[KeyShape, ...]] = (
         ("sk_live_", "sk_test_", "rk_live_", "rk_test_", "pk_live_", "pk_test_"),
         rf"{_PLAIN}{{16,}}",
     ),
-    KeyShape("webhook-secret", ("whsec_",), r"[A-Za-z0-9+/]{20,}", look="text"),
+    KeyShape("webhook-secret", ("whsec_",), r"[A-Za-z0-9+/]{20,}"),
     KeyShape("huggingface-token", ("hf_", "api_org_"), rf"{_PLAIN}{{30,}}"),
     KeyShape("groq-key", ("gsk_",), rf"{_PLAIN}{{30,}}"),
     KeyShape("xai-key", ("xai-",), rf"{_PLAIN}{{40,}}"),
@@ -72,16 +68,14 @@ KEY_SHAPES: Final[tuple[KeyShape, ...]] = (
     KeyShape("langsmith-key", ("lsv2_pt_", "lsv2_sk_"), r"[a-f0-9_]{32,}"),
     KeyShape("npm-token", ("npm_",), rf"{_PLAIN}{{36}}"),
     KeyShape("pypi-token", ("pypi-",), rf"{_WORDY}{{50,}}"),
-    KeyShape(
-        "sendgrid-key", ("SG.",), rf"{_WORDY}{{16,}}\.{_WORDY}{{16,}}", look="text"
-    ),
+    KeyShape("sendgrid-key", ("SG.",), rf"{_WORDY}{{16,}}\.{_WORDY}{{16,}}"),
     KeyShape("digitalocean-token", ("dop_v1_", "doo_v1_"), r"[a-f0-9]{40,}"),
     KeyShape("databricks-token", ("dapi",), r"[a-f0-9]{32}"),
     KeyShape("shopify-token", ("shpat_", "shpss_", "shpca_"), r"[a-fA-F0-9]{32}"),
     KeyShape(
         "grafana-token", ("glsa_", "glc_"), r"[A-Za-z0-9_]{11}[A-Za-z0-9+/=_]{19,}"
     ),
-    KeyShape("vault-token", ("hvs.", "hvb."), rf"{_WORDY}{{24,}}", look="text"),
+    KeyShape("vault-token", ("hvs.", "hvb."), rf"{_WORDY}{{24,}}"),
     KeyShape("linear-key", ("lin_api_",), rf"{_PLAIN}{{30,}}"),
     KeyShape("notion-token", ("ntn_",), rf"{_PLAIN}{{30,}}"),
     KeyShape("supabase-token", ("sbp_",), r"[a-f0-9]{40}"),

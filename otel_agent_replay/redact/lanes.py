@@ -128,7 +128,7 @@ def stream_edits(
             stream.read_text(name, text)
             continue
         keys = stream.read(name, value)
-        if has_twin_keys(text, keys):
+        if has_twin_keys(text, value, keys):
             stream.changes.pop()
             stream.read(f"{name} {len(stream.changes)}", parse_twins(text))
     stream.resolve()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from otel_agent_replay.model.payload import parse_json
-from otel_agent_replay.redact.gates import assigned
 from otel_agent_replay.redact.names import SecretName, classify
 from otel_agent_replay.redact.rules import Found, Gate, Rule
+from otel_agent_replay.redact.shapes import SPACE
 
 __all__ = ["NAMED_RULES"]
 
@@ -23,6 +23,14 @@ _AFTER: Final = re.compile(
     r"(?:\\{0,8}[\"'])?(?P<sep>\s{0,4}(?:=>|:=|={1,2}|:)\s{0,4}|\s{1,4})",
     re.IGNORECASE,
 )
+_ASSIGNED: Final = re.compile(
+    f"(?i:(?:{'|'.join(_CORE_WORDS)})".encode()
+    # Where case does not count, a regular expression takes a long s for one.
+    + rb"(?:s|\xc5\xbf)?[_-]?(?:hash|confirmation|number|[0-9])?)"
+    + rb"(?:\\[nrtfb]|[\s\x1c-\x1f\x80-\xff\"'\\])*[:=]",
+)
+"""A name and its sign in UTF-8, also as JSON writes what may stand between."""
+_FLAG: Final = re.compile(rb"--[A-Za-z0-9_.-]*\Z")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{0,48}$")
 _OPEN: Final = re.compile(r"\\{0,8}[\"']")
 _BARE: Final = re.compile(r"[^\s\"'`,;&<>(){}\[\]\\|]{1,4096}")
@@ -42,10 +50,8 @@ class _Span(NamedTuple):
     end: int
 
 
-def _ends(text: str, words: Collection[str]) -> list[tuple[int, int]]:
+def _ends(text: str, words: Iterable[str]) -> list[tuple[int, int]]:
     """Return where words stand in a text, in order; `in` finds them fastest."""
-    if not words:
-        return []
     low = text.lower() if text.isascii() else _ascii_lower(text)
     found: list[tuple[int, int]] = []
     for word in words:
@@ -65,9 +71,7 @@ def _ascii_lower(text: str) -> str:
 def _assignments(text: str) -> Iterator[Found]:
     """Find what is assigned to a secret name, quoted or bare."""
     done = 0
-    seen = assigned(text.encode("utf-8", "surrogatepass")).decode("latin-1")
-    words = [word for word in _CORE_WORDS if word in seen]
-    for start, end in _ends(text, words):
+    for start, end in _ends(text, _CORE_WORDS):
         after = _AFTER.match(text, end) if start >= done else None
         if after is None:
             continue
@@ -149,12 +153,10 @@ _SAID_WORDS: Final = (
     *("access token", "secret"),
 )
 _PIN_WORDS: Final = ("pin", "pin code")
-_SAID_SPACE: Final = rb"[\s\x1c-\x1f\x80-\xff]{1,9}"
-"""White space of one to three characters, or anything beyond ASCII."""
-_SAID_PIN: Final = re.compile(
-    rb"pin(?: code)?"
-    + _SAID_SPACE
-    + rb"(?:is|was|=|ist|est|es)[:\s\x1c-\x1f\x80-\xff]",
+_SAID_SOMETHING: Final = re.compile(
+    f"(?i:{'|'.join(_SAID_WORDS)}|pin(?: code)?)".encode()
+    + SPACE
+    + rb"+(?i:[iwe]|=|[\x80-\xff])",
 )
 _SAID: Final = re.compile(
     r"\s{1,3}(?:is|was|=|ist|est|es)[:\s]{1,4}[\"'`]?(?P<it>[^\s\"'`,;<>]{4,256})",
@@ -162,7 +164,7 @@ _SAID: Final = re.compile(
 )
 
 
-def _said(text: str, words: Collection[str] = _SAID_WORDS) -> Iterator[Found]:
+def _said(text: str, words: Iterable[str] = _SAID_WORDS) -> Iterator[Found]:
     """Find `my password is hunter2`: a value with a digit, so no word of prose."""
     for _, end in _ends(text, words):
         match = _SAID.match(text, end)
@@ -182,7 +184,7 @@ NAMED_RULES: Final[tuple[Rule, ...]] = (
         definition=f"{_CORE_WORDS} {_AFTER.pattern} {_BARE.pattern} {_CODE.pattern}",
         find=_assignments,
         by_name=True,
-        gate=Gate(_CORE_WORDS, "assigned"),
+        gate=Gate(_CORE_WORDS, pattern=_ASSIGNED, before=_FLAG),
     ),
     Rule(
         name="said-secret",
@@ -190,7 +192,7 @@ NAMED_RULES: Final[tuple[Rule, ...]] = (
         definition=f"{_SAID_WORDS} {_SAID.pattern}",
         find=_said,
         by_name=True,
-        gate=Gate(_SAID_WORDS, "lower"),
+        gate=Gate(_SAID_WORDS, pattern=_SAID_SOMETHING),
     ),
     Rule(
         name="said-pin",
@@ -198,6 +200,6 @@ NAMED_RULES: Final[tuple[Rule, ...]] = (
         definition=f"{_PIN_WORDS} {_SAID.pattern}",
         find=lambda text: _said(text, _PIN_WORDS),
         by_name=True,
-        gate=Gate(_PIN_WORDS[:1], "lower", _SAID_PIN),
+        gate=Gate(_PIN_WORDS[:1], pattern=_SAID_SOMETHING),
     ),
 )

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-__all__ = ["SecretName", "classify", "secret_header", "secret_parameter"]
+__all__ = ["NAME_ENDS", "SecretName", "classify", "secret_header", "secret_parameter"]
 
 Accepts: TypeAlias = Literal["any", "random", "phone", "ssn", "card"]
 
@@ -71,6 +71,12 @@ _EXACT: Final = {
     **dict.fromkeys(("cardnumber", "creditcard", "creditcardnumber", "pan"), _CARD),
 }
 _WORDS: Final = frozenset({"pwd", "pass", "cvv", "cvc"})
+_PHONES: Final = ("phone", "mobile", "telephone")
+NAME_ENDS: Final = frozenset(
+    {*_ENDINGS, *_EXACT, *_WORDS, "token"}
+    | {f"{phone}{number}" for phone in _PHONES for number in ("number", "no")},
+)
+"""With one of these the letters of every name end that says what its value is."""
 _CURSORS: Final = frozenset(
     {"page", "next", "previous", "continuation", "sync", "cursor", "watch", "pad"}
     | {"eos", "bos", "stop", "special", "first", "last", "max", "min", "skip"},
@@ -132,7 +138,7 @@ def _by_last_word(words: list[str]) -> SecretName | None:
         return _SECRET
     if last == "token" and before not in _CURSORS:
         return _RANDOM
-    if before in {"phone", "mobile", "telephone"} and last in {"number", "no"}:
+    if before in _PHONES and last in {"number", "no"}:
         return _PHONE
     return None
 

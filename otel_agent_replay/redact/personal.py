@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from itertools import product
+from string import ascii_uppercase
 from typing import Final
 
 from otel_agent_replay.redact.forms import CARD_SHAPE, luhn_holds
@@ -19,6 +21,7 @@ _LOCAL_EDGE: Final = ".!#$%&'*+-/=?^`{|}~"
 _DOMAIN: Final = re.compile(
     r"(?:[^\W_][\w-]{0,62}\.){1,8}(?P<top>[^\W\d_]{2,24})(?![\w-])",
 )
+_AT_A_DOMAIN: Final = re.compile(rb"@[A-Za-z0-9\x80-\xff][\w\x80-\xff-]*\.")
 _FILE_ENDINGS: Final = frozenset(
     {"png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "js", "ts", "tsx"}
     | {"json", "html", "md", "txt", "yml", "yaml", "lock", "toml", "whl", "tgz"},
@@ -73,6 +76,7 @@ _PHONE: Final = (
     r"|(?<![0-9] )020 [0-9]{4} [0-9]{4}"
     r")(?![\w+]|[.-][0-9])"
 )
+_EIGHT_AFTER_PLUS: Final = re.compile(rb"\+[0-9](?:[ .()-]{0,2}[0-9]){7}|[0-9]")
 _PHONE_DIGITS: Final = (8, 15)
 
 
@@ -96,6 +100,9 @@ def _is_card(value: str) -> bool:
     return len(digits) <= _SIXTEEN or digits[0] in "56"
 
 
+_THIRTEEN_DIGITS: Final = re.compile(
+    rb"(?<![.+])[0-9]{13,19}(?![0-9])|[0-9]{4}[ -][0-9]{4}",
+)
 _EIGHT_DIGITS: Final = re.compile(r"[0-9]{4} ?[0-9]{4}")
 """Every country's accounts have them; reservation codes in a row do not."""
 
@@ -197,13 +204,17 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
         kind="email",
         definition=_DOMAIN.pattern,
         find=_emails,
-        gate=Gate(("@",)),
+        gate=Gate(("@",), pattern=_AT_A_DOMAIN),
     ),
     pattern_rule(
         "card",
         "card",
         rf"(?<![\w.+-])(?P<it>{CARD_SHAPE})(?![\w+]|[.-]\w)",
-        Gate(("0" * 13, "0000-0000-0000", "0000-000000-0000"), "digits"),
+        Gate(
+            ("0000-0000-0000", "0000-000000-0000"),
+            tuple(f"{pair:02}" for pair in range(100)),
+            _THIRTEEN_DIGITS,
+        ),
         _is_card,
     ),
     pattern_rule(
@@ -211,28 +222,39 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
         "ssn",
         r"(?<![\w+.-])(?:(?!000|666|9)[0-9]{3}(?P<d>[ -])(?!00)[0-9][0-9](?P=d)(?!0000)[0-9]{4}"
         r"|9[0-9][0-9]-(?:5[0-9]|6[0-5]|7[0-9]|8[0-8]|9[0-24-9])-[0-9]{4})(?![\w+]|[.-]\w)",
-        Gate(("000-00-0000",), "digits"),
+        Gate(("000-00-0000",)),
     ),
     pattern_rule(
         "uk-nino",
         "nino",
         r"[A-CEGHJ-PR-TW-Z](?<![\w-].)[A-CEGHJ-NPR-TW-Z](?P<g> ?)[0-9][0-9](?P=g)[0-9][0-9](?P=g)"
         r"[0-9][0-9](?P=g)[A-D](?![\w-])",
-        Gate(("A000000A", "A-00-00-00-A"), "digits"),
+        Gate(
+            (
+                *("000000A", "000000B", "000000C", "000000D"),
+                *("-00-00-00-A", "-00-00-00-B", "-00-00-00-C", "-00-00-00-D"),
+            ),
+            before=re.compile(rb"[A-Z]{2}\Z"),
+        ),
     ),
     pattern_rule(
         "iban",
         "iban",
         r"[A-Z](?<![\w-].)[A-Z][0-9][0-9](?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)"
         r"(?![\w-])",
-        Gate(("00000000", "0000-0000"), "digits", re.compile(rb"AA00")),
+        Gate(
+            ("0000-0000",),
+            tuple(map("".join, product(ascii_uppercase, repeat=2))),
+            pattern=re.compile(rb"[A-Z]{2}[0-9]{2}"),
+            before=re.compile(rb"[A-Z]{2}[0-9]{2}"),
+        ),
         _is_iban,
     ),
     pattern_rule(
         "brazil-cpf",
         "cpf",
         r"(?<![\w.-])[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9][0-9](?![\w-])",
-        Gate(("000.000.000-00",), "digits"),
+        Gate(("000.000.000-00",)),
         _is_cpf,
     ),
     pattern_rule(
@@ -247,7 +269,7 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
                 "00-00-00-00-00",
                 "00.00.00.00.00",
             ),
-            "digits",
+            pattern=_EIGHT_AFTER_PLUS,
         ),
         _is_phone,
     ),
@@ -256,13 +278,13 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
         kind="ipv4",
         definition=_QUAD.pattern + _VERSION_BEFORE.pattern,
         find=_ipv4_addresses,
-        gate=Gate(("0.0.0", "0.00.0", "0.000.0"), "digits"),
+        gate=Gate(("0.0.0", "0.00.0", "0.000.0")),
     ),
     Rule(
         name="ipv6",
         kind="ipv6",
         definition=_COLONS.pattern,
         find=_ipv6_addresses,
-        gate=Gate((":",), pattern=_COLONS_IN_A_ROW),
+        gate=Gate(pattern=_COLONS_IN_A_ROW),
     ),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from types import TracebackType
@@ -18,7 +17,6 @@ from otel_agent_replay.model.payload import (
     HttpResponse,
     JsonValue,
     header,
-    parse_json,
 )
 from otel_agent_replay.redact.attributes import (
     AttrValue,
@@ -41,7 +39,6 @@ from otel_agent_replay.redact.walk import Place
 __all__ = ["AttrValue", "Redactor"]
 
 _SMALL_MEMO: Final = 1 << 18
-_SMALL_BODY: Final = 1 << 16
 _CONTENT_TYPE: Final = "content-type"
 _CONTENT_LENGTH: Final = "content-length"
 _COOKIE: Final = re.compile(r"(?P<name>[^=;]*=\s*\"?)(?P<value>[^;\"]*)")
@@ -71,7 +68,8 @@ class Redactor:
         self._documents = Documents(policy, Pseudonymizer(key), literals)
         self._urls: Memo[str] = Memo(_SMALL_MEMO)
         self._attributes: Memo[dict[str, AttrValue]] = Memo(_SMALL_MEMO)
-        self._headers: Memo[tuple[str, str]] = Memo(_SMALL_MEMO)
+        self._headers: dict[tuple[str, str], tuple[str, str]] = {}
+        self._headers_held = 0
         self._bodies = GrowingBodies(self._documents if policy.enabled else None)
 
     def text(self, text: str) -> str:
@@ -120,16 +118,25 @@ class Redactor:
         """Return headers redacted, in order."""
         if not self.policy.enabled:
             return headers
-        with _FailingClosed("A header"):
-            return tuple([self._pair(*each) for each in headers])
+        # Kept by its name here: another thread may begin a new one meanwhile.
+        known = self._headers
+        new = [each for each in headers if each not in known]
+        if new:
+            with _FailingClosed("A header"):
+                self._take_headers(new, known)
+        return tuple([known[each] for each in headers])
 
-    def _pair(self, name: str, text: str) -> tuple[str, str]:
-        memo = f"{name}\n{text}"
-        known = self._headers.get(memo)
-        if known is None:
-            known = (name, self._header(name, text))
-            self._headers.put(memo, known)
-        return known
+    def _take_headers(
+        self,
+        new: Sequence[tuple[str, str]],
+        known: dict[tuple[str, str], tuple[str, str]],
+    ) -> None:
+        """Remember headers; all of them are forgotten when they are too many."""
+        for name, text in new:
+            known[name, text] = (name, self._header(name, text))
+            self._headers_held += len(name) + len(text)
+        if self._headers_held > _SMALL_MEMO:
+            self._headers, self._headers_held = {}, 0
 
     def _header(self, name: str, text: str) -> str:
         documents = self._documents
@@ -195,12 +202,15 @@ class Redactor:
         request = call.request
         if request is None:
             return self.call(call)
-        made = self.call(replace(call, request=replace(request, body=b"")))
-        old = len(body.raw)
-        if made.request is None or old == body.size:
-            return made
-        headers = _with_length(made.request.headers, old, body.size)
-        return replace(made, request=replace(made.request, headers=headers))
+        if not self.policy.enabled:
+            return replace(call, request=replace(request, body=b""))
+        headers = self.headers(request.headers)
+        around = HttpRequest(
+            method=request.method,
+            url=self.url(request.url),
+            headers=_with_length(headers, len(body.raw), body.size),
+        )
+        return self._call(call, around)
 
     def response(self, response: HttpResponse) -> HttpResponse:
         """Return a response redacted, in as many chunks, at the same times.
@@ -210,7 +220,6 @@ class Redactor:
         if not self.policy.enabled:
             return response
         old = response.body
-        self._expect(response.headers, old)
         headers = self.headers(response.headers)
         stops = list(accumulate(len(chunk.data) for chunk in response.chunks))
         with _FailingClosed("A body"):
@@ -234,23 +243,14 @@ class Redactor:
             chunks=chunks,
         )
 
-    def _expect(self, headers: Headers, body: bytes) -> None:
-        """Look at all that is new in a small message at once."""
-        said: list[JsonValue] = [
-            text
-            for name, text in headers
-            if self._headers.get(f"{name}\n{text}") is None
-        ]
-        if body[:1] == b"{" and len(body) < _SMALL_BODY:
-            with suppress(ValueError, RecursionError):
-                said.append(parse_json(body))
-        with _FailingClosed("A message"):
-            self._documents.expect(said)
-
     def call(self, call: Call) -> Call:
         """Return a call redacted: name, inputs, request, attributes."""
         if not self.policy.enabled:
             return call
+        return self._call(call, self.request(call.request) if call.request else None)
+
+    def _call(self, call: Call, request: HttpRequest | None) -> Call:
+        """Return a call redacted, with its request, which is."""
         tool = call.name if call.kind == "tool" else None
         inputs = call.inputs
         if inputs is not None:
@@ -262,7 +262,7 @@ class Redactor:
             # With a request it is the route: a URL without scheme and query.
             name=self.url(call.name) if call.request else self.text(call.name),
             inputs=inputs,
-            request=self.request(call.request) if call.request else None,
+            request=request,
             attributes=as_json(attributes),
         )
 
@@ -270,10 +270,11 @@ class Redactor:
         """Return an outcome redacted: value, items, response, error."""
         if not self.policy.enabled:
             return outcome
-        items, response, error = outcome.items, outcome.response, outcome.error
+        value, items = outcome.value, outcome.items
+        response, error = outcome.response, outcome.error
         return replace(
             outcome,
-            value=self.value(outcome.value),
+            value=None if value is None else self.value(value),
             items=None if items is None else tuple(self.value(item) for item in items),
             response=None if response is None else self.response(response),
             error=None if error is None else self._error(error),
@@ -322,6 +323,8 @@ def _in_url(text: str) -> Iterator[Found]:
 
 def _with_length(headers: Headers, old: int, new: int) -> Headers:
     """Correct a length that the headers give, so that clients still agree."""
+    if old == new:
+        return headers
     return tuple(
         (name, str(new))
         if name.lower() == _CONTENT_LENGTH and text.strip() == str(old)

@@ -12,7 +12,6 @@ from otel_agent_replay.errors import ConfigurationError
 __all__ = ["Find", "Found", "Gate", "KeyPath", "Rule"]
 
 Coding: TypeAlias = Literal["plain", "query", "json"]
-Look: TypeAlias = Literal["text", "lower", "assigned", "digits", "word"]
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Where a value stands in a JSON document: keys and list positions."""
 
@@ -48,23 +47,25 @@ Find: TypeAlias = Callable[[str], Iterable[Found]]
 
 
 class Gate(NamedTuple):
-    """Literals of which one must occur in a text for its rule to be tried.
+    """What must occur in a text for its rule to be tried.
 
-    Without one the rule must be sure to find nothing. The literals are ASCII.
+    Without it the rule must be sure to find nothing, also where the text stands in a
+    JSON string, whose escapes put a backslash and a letter for a white space.
 
     Attributes:
-        literals: What is looked for.
-        look: In what: the `text`; the text in `lower` case; what in lower case
-            stands before `:`, `=` or after `--` (`assigned`); the text with each of
-            its `digits` as `0`, capitals as `A`, spaces as `-`, without small
-            letters, quotes and parentheses; the start of a `word` of 15 and more
-            letters, digits, `_` and `-`.
-        pattern: What must be in the look besides, where a literal alone says little.
+        literals: ASCII texts of which one must occur; letters of any case, any digit
+            for `0`, a space for `-`.
+        runs: Or else with what a run of 13 and more digits and capitals must begin:
+            two characters each.
+        pattern, before: What must stand where the literal or run does, or in the 48
+            bytes before it, in UTF-8; one of both is enough. Without literals and
+            runs the pattern alone is searched.
     """
 
-    literals: tuple[str, ...]
-    look: Look = "text"
+    literals: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
     pattern: re.Pattern[bytes] | None = None
+    before: re.Pattern[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Final, TypeAlias, TypeVar
+from itertools import accumulate
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.redact.edits import Edit, Edits, applied, difference, shifted
 from otel_agent_replay.redact.failure import RedactionError
 from otel_agent_replay.redact.forms import is_pseudonym, pseudonyms_in
-from otel_agent_replay.redact.gates import Gates
+from otel_agent_replay.redact.gates import ESCAPED, Gates, has_long_run
 from otel_agent_replay.redact.memo import Memo
 from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
 from otel_agent_replay.redact.rules import Find, Found, Rule
 
-__all__ = ["Scanner"]
+__all__ = ["Look", "Scanner"]
 
 _T = TypeVar("_T")
 Reader: TypeAlias = Callable[[str], Edits]
@@ -29,6 +31,19 @@ _SCHEME: Final = re.compile(
 _LEAST_TEXT: Final = 5
 _WHOLES: Final = 1024 * 1024
 _LEAST_LITERAL: Final = 6
+
+
+class Look(NamedTuple):
+    """What one look at a text tells.
+
+    Attributes:
+        places: Where in its UTF-8 something may be; in no order.
+        rules: Numbers of the rules that may find something; `ESCAPED` if more may be
+            in it as JSON, where letters and signs are written as something else.
+    """
+
+    places: list[int]
+    rules: set[int]
 
 
 class Scanner:
@@ -58,10 +73,11 @@ class Scanner:
             for rule in policy.rules
             if rule.find is not None or rule.rewrite is not None
         )
+        self._known_raw = tuple(each.encode() for each in self._literals)
         self._ungated = frozenset(
             number for number, rule in enumerate(self._rules) if rule.gate is None
         )
-        self._gates = Gates.of(
+        self._gates = Gates(
             {
                 number: rule.gate
                 for number, rule in enumerate(self._rules)
@@ -69,18 +85,45 @@ class Scanner:
             },
         )
 
-    def edits(self, text: str, first: Find | None = None) -> Edits:
+    def edits(
+        self, text: str, first: Find | None = None, look: Look | None = None
+    ) -> Edits:
         """Return the edits of one pass over a text; `first` looks before the rules.
+
+        `look` is what a look at the text has told, if there was one.
 
         Raises:
             RedactionError: A rule failed.
         """
         if first is None and self._clear.get(text) is not None:
             return ()
-        found = self._pass(text, self._known(text), first)
+        found = self._pass(text, self._known(text), first, look=look)
         if not found and first is None:
             self._clear.put(text, True)  # noqa: FBT003 - that it is there says it
         return found
+
+    @property
+    def by_gates(self) -> bool:
+        """Whether what `look` does not see holds nothing, also in JSON text."""
+        return not self._ungated and all(
+            dump_json(literal) == f'"{literal}"' for literal in self._literals
+        )
+
+    def look(self, text: str) -> Look:
+        """Look at a text, which may be JSON."""
+        raw = _utf8(text)
+        rules: set[int] = set()
+        places: list[int] = []
+        for at, rule in self._gates.hits(raw):
+            rules.add(rule)
+            if rule != ESCAPED:
+                places.append(at)
+        for literal in self._known_raw:
+            at = raw.find(literal)
+            while at >= 0:
+                places.append(at)
+                at = raw.find(literal, at + 1)
+        return Look(places, rules)
 
     def suspects(self, texts: Collection[str]) -> list[str]:
         """Return those of many texts that may hold something; most often none.
@@ -92,13 +135,12 @@ class Scanner:
         every = [text for text in texts if self._clear.get(text) is None]
         if not every:
             return []
-        found = self._gates.among(every)
-        known = self._known("\n".join(every))
-        for literal in known:
-            found += [text for text in every if literal in text]
+        ends = [*accumulate(len(_utf8(text)) + 1 for text in every)]
+        places = self.look("\x1f".join(every)).places
+        found = {every[bisect_right(ends, at)] for at in places}
         for text in set(every).difference(found):
             self._clear.put(text, True)  # noqa: FBT003 - that it is there says it
-        return found
+        return [*found]
 
     def _known(self, text: str) -> list[str]:
         return [literal for literal in self._literals if literal in text]
@@ -110,8 +152,10 @@ class Scanner:
         first: Find | None,
         *,
         by_name: bool = True,
+        look: Look | None = None,
     ) -> Edits:
-        rules = [rule for rule in self._candidates(text) if by_name or not rule.by_name]
+        candidates = self._candidates(text, look)
+        rules = [rule for rule in candidates if by_name or not rule.by_name]
         if not rules and not known and first is None:
             return ()
         readers: list[Reader] = [self._literal(literal) for literal in known]
@@ -127,23 +171,31 @@ class Scanner:
         # A piece may begin in the middle of what was one word.
         reading = readers[waiting : len(readers) - len(rules)]
         done = waiting - (len(readers) - len(rules))
-        after = self._rules.index(rules[done]) if done >= 0 else 0
+        chosen = {id(rule) for rule in rules}
+        after = self._number(rules[done]) if done >= 0 else 0
         reading += [
             self._rule(rule)
             for rule in self._rules[after:]
-            if rule in rules
+            if id(rule) in chosen
             or ((by_name or not rule.by_name) and _may_begin(rule, text))
         ]
         for reader in reading:
             pieces = _cut(text, pieces, reader, made)
         return tuple(sorted(made))
 
-    def _candidates(self, text: str) -> list[Rule]:
+    def _candidates(self, text: str, look: Look | None) -> list[Rule]:
         """Return the rules whose gate the text passes, in order."""
         numbers = set(self._ungated)
-        if len(text) >= _LEAST_TEXT:
-            numbers.update(hit.rule for hit in self._gates.hits(text))
+        if look is not None:
+            numbers |= look.rules
+        elif len(text) >= _LEAST_TEXT:
+            numbers.update(hit.rule for hit in self._gates.hits(_utf8(text)))
+        numbers.discard(ESCAPED)
         return [self._rules[number] for number in sorted(numbers)]
+
+    def _number(self, rule: Rule) -> int:
+        # Comparing rules by what they hold takes as long as trying them.
+        return next(n for n, each in enumerate(self._rules) if each is rule)
 
     def _rule(self, rule: Rule) -> Reader:
         if rule.rewrite is not None:
@@ -260,9 +312,11 @@ def _guarded(name: str, function: Callable[[str], _T], piece: str) -> _T:
 
 def _may_begin(rule: Rule, text: str) -> bool:
     gate = rule.gate
-    if gate is None or gate.look != "word":
-        return False
-    return any(literal in text for literal in gate.literals)
+    return gate is not None and bool(gate.runs) and has_long_run(text)
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _nothing(_: str) -> tuple[Found, ...]:

@@ -11,7 +11,10 @@ from typing import Final
 from otel_agent_replay.redact.keys import KEY_SHAPES, KeyShape
 from otel_agent_replay.redact.rules import Found, Gate, Rule
 
-__all__ = ["PRIVATE_KEY_RULE", "SHAPE_RULES", "pattern_rule"]
+__all__ = ["PRIVATE_KEY_RULE", "SHAPE_RULES", "SPACE", "pattern_rule"]
+
+SPACE: Final = rb"(?:[\s\x1c-\x1f\x80-\xff]|\\+[nrtfb])"
+"""White space, also as JSON writes it; or a byte of anything beyond ASCII."""
 
 _WORD: Final = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-",
@@ -42,6 +45,7 @@ def pattern_rule(
 def _key_rule(shape: KeyShape) -> Rule:
     """Return a rule that begins at its literals: `in` finds those fastest."""
     compiled = re.compile(f"(?:{shape.more}){shape.body}")
+    starts = "|".join(re.escape(start) for start in shape.starts)
 
     def find(text: str) -> Iterator[Found]:
         for literal in shape.starts:
@@ -61,7 +65,11 @@ def _key_rule(shape: KeyShape) -> Rule:
         kind="key",
         definition=f"key {shape.starts} {compiled.pattern}",
         find=find,
-        gate=Gate(shape.starts, shape.look),
+        gate=Gate(
+            shape.starts,
+            # No longer than this: starts may come in a row.
+            pattern=re.compile(f"(?:{starts})[A-Za-z0-9+/_.=-]{{10}}".encode()),
+        ),
     )
 
 
@@ -101,11 +109,14 @@ _BEARER: Final = re.compile(
     r"(?ai:\bbearer)(?:\s|%20|\+){1,4}(?P<it>[A-Za-z0-9._~+/-]{8,}=*)",
 )
 _BASIC: Final = re.compile(r"(?ai:\bbasic)\s{1,4}(?P<it>[A-Za-z0-9+/]{6,}={0,2})")
+_BEARER_IN_BYTES: Final = re.compile(rb"(?i)bearer(?:" + SPACE + rb"|%20|\+)")
 _BASIC_IN_BYTES: Final = re.compile(
-    rb"basic[\s\x1c-\x1f\x80-\xff]{1,12}(?:[a-z0-9+/]{4})*"
-    rb"(?:[a-z0-9+/]{4}(?![a-z0-9+/])|[a-z0-9+/]{2}==|[a-z0-9+/]{3}=)",
+    rb"(?i)basic"
+    + SPACE
+    + rb"{1,12}(?:[a-z0-9+/]{4})*"
+    + rb"(?:[a-z0-9+/]{4}(?![a-z0-9+/])|[a-z0-9+/]{2}==|[a-z0-9+/]{3}=)",
 )
-"""In lower case; what by its length is no Base64 is a word."""
+"""What by its length is no Base64 is a word."""
 _LONG_ENOUGH_TO_BE_NO_WORD: Final = 24
 
 
@@ -138,7 +149,7 @@ SHAPE_RULES: Final[tuple[Rule, ...]] = (
         "telegram-bot-token",
         "secret",
         r"(?<![\w-])(?:bot)?(?P<it>\d{8,10}:AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])",
-        Gate(("AA",), "word"),
+        Gate((":AA",)),
     ),
     pattern_rule(
         "slack-webhook",
@@ -150,34 +161,37 @@ SHAPE_RULES: Final[tuple[Rule, ...]] = (
         "azure-client-secret",
         "secret",
         r"(?<![\w~.-])[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}(?![\w~-])",
-        Gate(("~",), pattern=re.compile(rb"Q~")),
+        Gate(("Q~",)),
     ),
     pattern_rule(
         "twilio-key",
         "secret",
         r"SK(?<![A-Za-z0-9_-]SK)[0-9a-f]{32}(?![0-9A-Za-z])",
-        Gate(("SK",), "word"),
+        Gate(
+            ("SK0", "SKa", "SKb", "SKc", "SKd", "SKe", "SKf"),
+            pattern=re.compile(rb"SK[0-9a-f]{32}"),
+        ),
     ),
     pattern_rule(
         "jwt",
         "jwt",
         r"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
         r"\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,2}",
-        Gate(("eyJ",)),
+        Gate(("eyJ",), pattern=re.compile(rb"eyJ[A-Za-z0-9_-]{8}")),
     ),
     Rule(
         name="bearer-token",
         kind="secret",
         definition=_BEARER.pattern,
         find=_bearers,
-        gate=Gate(("bearer",), "lower"),
+        gate=Gate(("bearer",), pattern=_BEARER_IN_BYTES),
     ),
     Rule(
         name="basic-authentication",
         kind="basic",
         definition=_BASIC.pattern,
         find=_basics,
-        gate=Gate(("basic",), "lower", _BASIC_IN_BYTES),
+        gate=Gate(("basic",), pattern=_BASIC_IN_BYTES),
     ),
 )
 

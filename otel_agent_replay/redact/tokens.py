@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
 from otel_agent_replay.model.payload import JsonValue, dump_json, parse_json
 from otel_agent_replay.redact.edits import Edit, Edits
 
-__all__ = ["has_twin_keys", "parse_twins", "text_edits_in", "token_edits"]
+__all__ = [
+    "Written",
+    "has_twin_keys",
+    "parse_twins",
+    "strings_at",
+    "text_edits_in",
+    "token_edits",
+]
 
 _LEAF: Final = re.compile(
     r'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*|true|false|null|NaN|-?Infinity',
@@ -44,6 +51,42 @@ def token_edits(text: str, changes: Mapping[int, Edits | str]) -> Edits:
     return tuple(made)
 
 
+class Written(NamedTuple):
+    """A string of a JSON text: where what is between its quotes begins, and that."""
+
+    start: int
+    raw: str
+
+    @property
+    def text(self) -> str:
+        """What the string says."""
+        return _decoded(self.raw)
+
+    def edits(self, changes: Edits) -> list[Edit]:
+        """Return edits of what the string says as edits of the JSON text."""
+        return _inside(self.raw, self.start, changes)
+
+
+def strings_at(text: str, places: Iterable[int]) -> Iterator[Written]:
+    """Yield the strings of a JSON text that stand at places of its UTF-8, in order."""
+    raw = text.encode("utf-8", "surrogatepass")
+    # Of equal length, and every quote left begins or ends a string.
+    masked = raw.replace(b"\\\\", b"..").replace(b'\\"', b"..")
+    quotes = counted = end = characters = measured = 0
+    for place in sorted(places):
+        if place < end:
+            continue
+        start = masked.rfind(b'"', 0, place) + 1
+        quotes += masked.count(b'"', counted, start)
+        counted = start
+        if quotes % 2 == 0:
+            continue
+        end = masked.find(b'"', start)
+        characters += len(raw[measured:start].decode("utf-8", "surrogatepass"))
+        measured = start
+        yield Written(characters, raw[start:end].decode("utf-8", "surrogatepass"))
+
+
 def text_edits_in(text: str, changes: Mapping[str, Edits]) -> Edits:
     """Return edits of a JSON text from those of its strings, wherever they stand."""
     made: list[Edit] = []
@@ -70,38 +113,48 @@ def _inside(raw: str, offset: int, edits: Edits) -> list[Edit]:
             Edit(offset + start, offset + end, dump_json(text)[1:-1])
             for start, end, text in edits
         ]
-    wider = list(_wider(raw))
-    done = more = 0
     made: list[Edit] = []
+    done = read = 0
     for start, end, text in edits:
         places: list[int] = []
         for place in (start, end):
-            while done < len(wider) and wider[done][0] < place:
-                more += wider[done][1]
-                done += 1
-            places.append(offset + place + more)
+            read += _written(raw, read, place - done)
+            done = place
+            places.append(offset + read)
         made.append(Edit(places[0], places[1], dump_json(text)[1:-1]))
     return made
 
 
-def _wider(raw: str) -> Iterator[tuple[int, int]]:
-    """Yield the characters that are written as more, and as how many more."""
-    more = 0
-    for escape in _ESCAPE.finditer(raw):
-        start, end = escape.span()
-        yield start - more, end - start - 1
-        more += end - start - 1
+def _written(raw: str, at: int, count: int) -> int:
+    """Return as how many characters a string writes so many from a place on."""
+    start = at
+    while count > 0:
+        escape = raw.find("\\", at, at + count)
+        if escape < 0:
+            return at + count - start
+        count -= escape - at + 1
+        match = _ESCAPE.match(raw, escape)
+        at = match.end() if match else escape + 1
+    return at - start
 
 
-def has_twin_keys(text: str, keys: int) -> bool:
+def has_twin_keys(text: str, value: JsonValue, keys: int) -> bool:
     """Whether a JSON text may have equal keys in one object.
 
-    `keys` is how many its parsed form has. Never wrong where it says no.
+    `value` and `keys` are what it says and how many keys that has. Never wrong where
+    it says no.
     """
+    compact = dump_json(value)
+    if text == compact or _without_blanks(text) == _without_blanks(compact):
+        return False
     plain = not any(odd in text for odd in _ODD_KEY_ENDS)
     if plain and text.count('":') - text.count('\\":') == keys:
         return False
     return sum(1 for leaf in _LEAF.finditer(text) if _is_key(text, leaf.end())) != keys
+
+
+def _without_blanks(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass").translate(None, b" \n\r\t")
 
 
 def _is_key(text: str, end: int) -> bool:

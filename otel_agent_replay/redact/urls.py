@@ -14,6 +14,8 @@ __all__ = ["URL_RULE", "parameters", "url_secrets"]
 
 _REST: Final = re.compile(r"[^\s\"'<>\\^`{|}]*")
 _AUTHORITY: Final = re.compile(r"[^/?#]*")
+_TELLING: Final = re.compile(rb"://(?:(?!://)[^\s\"'<>\\^`{|}])*?[@?%#]")
+"""What is no more than host and path holds no secret."""
 _CLOSING: Final = ".,;:!?)]*"
 
 
@@ -86,5 +88,5 @@ URL_RULE: Final = Rule(
     definition=f"url {_REST.pattern} 1",
     find=_urls,
     by_name=True,
-    gate=Gate(("://",)),
+    gate=Gate(("://",), pattern=_TELLING),
 )

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import starmap
 from typing import Any, Final, Self
 
 from otel_agent_replay import semconv
 from otel_agent_replay.errors import AmbiguousRunError, RunNotFoundError
 from otel_agent_replay.model.content import (
+    Contents,
     PackedBatch,
     PackedSpan,
     Packer,
-    scope_of,
-    unpack,
+    reader_of,
+    scope_in,
+    trace_scope,
 )
 from otel_agent_replay.model.run import Retention, RunFilter, RunMark, RunSummary
 from otel_agent_replay.model.span import SpanRecord, storable
@@ -156,13 +160,18 @@ class ClickHouseStore(Store):
         return found
 
     def spans(self, run_id: str) -> tuple[SpanRecord, ...]:
-        where, parameters = self._place(run_id)
-        columns = self._server.columns(spans_query(where), **parameters)
-        found = [from_row(Row(*values)) for values in zip(*columns, strict=True)]
-        if not found:
-            raise RunNotFoundError(run_id)
-        found.sort(key=lambda span: (span.start_ns, span.span_id))
-        return unpack(found, self._contents(sorted({scope_of(span) for span in found})))
+        usual = {run_id, trace_scope(run_id)}
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            asked = beside.submit(self._contents, sorted(usual))
+            rows = self._rows(run_id)
+            contents = asked.result()
+        scopes = [scope_in(row.attributes, row.trace_id) for row in rows]
+        contents |= self._contents(sorted({*scopes} - usual))
+        found = _inline(rows, scopes, contents)
+        if any(map(_lacks_payload, found)):
+            # A span that came in meanwhile: its contents were there before it.
+            found = _inline(rows, scopes, self._contents(sorted({*scopes})))
+        return tuple(sorted(found, key=lambda span: (span.start_ns, span.span_id)))
 
     def resolve(self, prefix: str) -> str:
         where = RunFilter(run_id_prefix=prefix, limit=_MOST_IDS)
@@ -305,8 +314,16 @@ class ClickHouseStore(Store):
             self._sent = set()
         self._sent.update(new)
 
+    def _rows(self, run_id: str) -> list[Row]:
+        where, parameters = self._place(run_id)
+        columns = self._server.columns(spans_query(where), **parameters)
+        rows = [*starmap(Row, zip(*columns, strict=True))]
+        if not rows:
+            raise RunNotFoundError(run_id)
+        return rows
+
     def _contents(self, scopes: Sequence[str]) -> dict[tuple[str, bytes], str]:
-        if CONTENTS not in self._tables.names:
+        if CONTENTS not in self._tables.names or not scopes:
             return {}
         columns = self._server.columns(
             f"""SELECT Scope, Hash, Content FROM {CONTENTS}
@@ -334,6 +351,21 @@ class ClickHouseStore(Store):
             return traces_of(run_id, self._server.rows(PLACE, id=run_id))
         query = traces_query(run_id_of(materialized=self._tables.run_id))
         return traces_of(run_id, self._server.rows(query, id=run_id))
+
+
+def _inline(
+    rows: Sequence[Row], scopes: Sequence[str], contents: Contents
+) -> list[SpanRecord]:
+    """Return the spans of rows, with payloads inline."""
+    readers = {scope: reader_of(scope, contents) for scope in {*scopes}}
+    return [
+        from_row(row, readers[scope]) for row, scope in zip(rows, scopes, strict=True)
+    ]
+
+
+def _lacks_payload(span: SpanRecord) -> bool:
+    dropped = span.attributes.get(semconv.STEP_DROPPED)
+    return dropped == semconv.DROPPED_PAYLOAD_MISSING
 
 
 def _tenant(span: SpanRecord) -> str:

@@ -7,9 +7,11 @@ wrote read the same as ours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from otel_agent_replay import semconv
+from otel_agent_replay.model.reader import PayloadReader
 from otel_agent_replay.model.span import (
     Attributes,
     EventRecord,
@@ -116,8 +118,12 @@ def to_row(span: SpanRecord) -> Row:
     )
 
 
-def from_row(row: Row) -> SpanRecord:
-    """Return the span of a row."""
+def from_row(row: Row, reader: PayloadReader | None = None) -> SpanRecord:
+    """Return the span of a row, with the payloads that a reader has for it."""
+    attributes: Attributes = row.attributes
+    events: Sequence[Attributes] = row.event_attributes
+    if reader is not None:
+        attributes, events = reader.inline(attributes, events)
     return SpanRecord(
         trace_id=row.trace_id,
         span_id=row.span_id,
@@ -130,16 +136,18 @@ def from_row(row: Row) -> SpanRecord:
         resource=row.resource,
         scope_name=row.scope_name,
         scope_version=row.scope_version,
-        attributes=row.attributes,
+        attributes=attributes,
         start_ns=row.timestamp,
         end_ns=(row.timestamp + row.duration) % _WRAP,
         status_code=_STATUS.get(row.status_code, "Unset"),
         status_message=row.status_message,
         events=tuple(
-            EventRecord(name=name, time_ns=time_ns, attributes=attributes)
-            for time_ns, name, attributes in zip(
-                row.event_times, row.event_names, row.event_attributes, strict=True
-            )
+            [
+                EventRecord(name=name, time_ns=time_ns, attributes=values)
+                for time_ns, name, values in zip(
+                    row.event_times, row.event_names, events, strict=True
+                )
+            ]
         ),
         links=tuple(
             LinkRecord(

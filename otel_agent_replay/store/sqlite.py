@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,13 +15,8 @@ from otel_agent_replay.errors import (
     RunNotFoundError,
     StoreUnavailableError,
 )
-from otel_agent_replay.model.content import (
-    PackedBatch,
-    Packer,
-    content_key,
-    trace_scope,
-    unpack,
-)
+from otel_agent_replay.model.content import PackedBatch, Packer, trace_scope
+from otel_agent_replay.model.reader import PayloadReader
 from otel_agent_replay.model.run import Retention, RunFilter, RunMark, RunSummary
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.store.base import (
@@ -31,9 +26,10 @@ from otel_agent_replay.store.base import (
     StoreCheck,
     StoreStats,
 )
-from otel_agent_replay.store.rows import from_row
+from otel_agent_replay.store.rows import Row, from_row
 from otel_agent_replay.store.sqlite_batch import add_batch
 from otel_agent_replay.store.sqlite_file import SqliteFile
+from otel_agent_replay.store.sqlite_numbers import Pieces
 from otel_agent_replay.store.sqlite_runs import (
     add_spans,
     list_runs,
@@ -87,19 +83,20 @@ class SqliteStore(Store):
         with self._file.reading() as db:
             trace_ids = {*traces_of(db, run_id)}
             segments = _segments(db, trace_ids)
-        found: list[SpanRecord] = []
-        contents: dict[tuple[str, bytes], str] = {}
+        pieces: defaultdict[str, Pieces] = defaultdict(Pieces)
+        found: list[tuple[str, Row]] = []
         for scope, data in segments:
             try:
-                rows, texts = read(data)
+                rows, items, texts = read(data)
+                pieces[scope].add(items, texts)
             except ValueError as error:
                 raise StoreUnavailableError(
                     self.url, f"it is damaged: {error}"
                 ) from error
-            contents.update(((scope, content_key(text)), text) for text in texts)
-            found += [from_row(row) for row in rows if row.trace_id in trace_ids]
-        found.sort(key=lambda span: (span.start_ns, span.span_id))
-        return unpack(found, contents)
+            found += [(scope, row) for row in rows if row.trace_id in trace_ids]
+        readers = {scope: PayloadReader(its.find) for scope, its in pieces.items()}
+        spans = [from_row(row, readers[scope]) for scope, row in found]
+        return tuple(sorted(spans, key=lambda span: (span.start_ns, span.span_id)))
 
     def resolve(self, prefix: str) -> str:
         with self._file.reading() as db:

@@ -7,25 +7,32 @@ once a scope and segment, not once a span.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from otel_agent_replay.model.content import PackedBatch, PackedSpan
+from otel_agent_replay.model.recipe import RECIPE
 from otel_agent_replay.model.span import SpanRecord, storable
 from otel_agent_replay.store.rows import Row, from_row, to_row
+from otel_agent_replay.store.sqlite_numbers import KEY, Named
 from otel_agent_replay.store.sqlite_segments import (
     SEGMENT_BYTES,
     Lines,
     compress,
     lines_of,
 )
-from otel_agent_replay.store.sqlite_statements import Values, insert, select_in
+from otel_agent_replay.store.sqlite_statements import (
+    Values,
+    insert,
+    select_in,
+    select_pairs,
+)
 
 __all__ = ["add_batch"]
 
 _SPAN_ID: Final = 16
-_KEY: Final = 12
 _TOKENS: Final = 10_000
 """How many of the latest tokens are remembered."""
 _SEGMENT: Final = (
@@ -38,8 +45,9 @@ class _Added:
     """What a batch adds to one scope."""
 
     rows: list[Row] = field(default_factory=list)
-    contents: dict[bytes, str] = field(default_factory=dict)
-    recipes: set[bytes] = field(default_factory=set)
+    first: int = 0
+    pieces: list[tuple[str, bool]] = field(default_factory=list)
+    """What pieces, and whether each lists others; numbered from `first` on."""
 
 
 def add_batch(db: sqlite3.Connection, batch: PackedBatch) -> list[SpanRecord]:
@@ -53,9 +61,11 @@ def add_batch(db: sqlite3.Connection, batch: PackedBatch) -> list[SpanRecord]:
     added = {scope: _Added() for scope in scopes}
     for each in new:
         added[each.scope].rows.append(to_row(each.span))
-    _collect_contents(db, batch.spans, added, ids)
-    _write_segments(db, {ids[scope]: each for scope, each in added.items()})
-    return [from_row(row) for each in added.values() for row in each.rows]
+    spans = [from_row(row) for each in added.values() for row in each.rows]
+    by_id = {ids[scope]: each for scope, each in added.items()}
+    _number(db, [(ids[each.scope], each) for each in batch.spans], by_id)
+    _write_segments(db, by_id)
+    return spans
 
 
 def _first_time(db: sqlite3.Connection, token: str) -> bool:
@@ -108,30 +118,89 @@ def _span_key(span_id: str) -> bytes | str:
         return span_id
 
 
-def _collect_contents(
+def _number(
     db: sqlite3.Connection,
-    spans: Sequence[PackedSpan],
-    added: Mapping[str, _Added],
-    ids: Mapping[str, int],
+    spans: Iterable[tuple[int, PackedSpan]],
+    added: Mapping[int, _Added],
 ) -> None:
-    """Note the contents of spans as stored, and collect those that were not.
+    """Number the pieces that were not stored, and name by number what has one.
 
     Those of a span that is stored already count too: another, whose packer did not
     bring them along again, may name them.
     """
-    found = {
-        (ids[each.scope], key[:_KEY]): (each, key, text)
-        for each in spans
+    brought = {
+        (scope, key[:KEY]): (text, key in each.recipes)
+        for scope, each in spans
         for key, text in each.contents.items()
     }
-    into, then = "INSERT OR IGNORE INTO content_keys", 'RETURNING "Scope", "Hash"'
-    stored = {*insert(db, into, found, then)}
-    for short, (each, key, text) in found.items():
-        if short in stored:
-            its = added[each.scope]
-            its.contents[key] = text
-            if key in each.recipes:
-                its.recipes.add(key)
+    recipes: defaultdict[int, list[str]] = defaultdict(list)
+    for (scope, _), (text, is_recipe) in brought.items():
+        if is_recipe:
+            recipes[scope].append(text)
+    named = {scope: Named(its.rows, recipes[scope]) for scope, its in added.items()}
+    wanted = {(scope, key) for scope in named for key in named[scope].keys.values()}
+    numbers = _numbers(db, wanted | brought.keys())
+    _add_numbers(db, brought, numbers, added)
+    for scope, its in added.items():
+        names = _names(scope, named[scope].keys, numbers)
+        its.rows = [named[scope].row(row, names) for row in its.rows]
+        its.pieces = [
+            (named[scope].recipe(text, names) if is_recipe else text, is_recipe)
+            for text, is_recipe in its.pieces
+        ]
+
+
+def _numbers(
+    db: sqlite3.Connection, keys: Collection[tuple[int, bytes]]
+) -> dict[tuple[int, bytes], int | None]:
+    """Return the numbers of those pieces that are stored."""
+    rows = select_pairs(
+        db,
+        """SELECT "Scope", "Hash", "Number" FROM content_keys
+        WHERE ("Scope", "Hash") IN ??""",
+        keys,
+    )
+    return {(scope, key): number for scope, key, number in rows}
+
+
+def _add_numbers(
+    db: sqlite3.Connection,
+    brought: Mapping[tuple[int, bytes], tuple[str, bool]],
+    numbers: dict[tuple[int, bytes], int | None],
+    added: Mapping[int, _Added],
+) -> None:
+    """Number the pieces that are not stored yet, and note them as stored."""
+    rows = select_in(
+        db,
+        """SELECT "Scope", sum("Contents") FROM segments WHERE "Scope" IN ??
+        GROUP BY "Scope\"""",
+        added,
+    )
+    for scope, count in rows:
+        added[scope].first = count
+    new = [(*each, piece) for each, piece in brought.items() if each not in numbers]
+    for scope, key, (text, is_recipe) in new:
+        its = added[scope]
+        number = its.first + len(its.pieces)
+        its.pieces.append((text, is_recipe))
+        numbers[scope, key] = ~number if is_recipe else number
+    values = [(scope, key, numbers[scope, key]) for scope, key, _ in new]
+    insert(db, 'INSERT INTO content_keys ("Scope", "Hash", "Number")', values)
+
+
+def _names(
+    scope: int,
+    keys: Mapping[str, bytes],
+    numbers: Mapping[tuple[int, bytes], int | None],
+) -> dict[str, str]:
+    """Return the items with numbers by those with hashes."""
+    found = {}
+    for item, key in keys.items():
+        number = numbers.get((scope, key))
+        # A piece that is both a text and a recipe has one number: as what came first.
+        if number is not None and (number < 0) == item.startswith(RECIPE):
+            found[item] = f"{item[0]}{~number if number < 0 else number}"
+    return found
 
 
 def _write_segments(db: sqlite3.Connection, added: Mapping[int, _Added]) -> None:
@@ -141,7 +210,7 @@ def _write_segments(db: sqlite3.Connection, added: Mapping[int, _Added]) -> None
     new: list[Values] = []
     for scope, its in added.items():
         before = last.get(scope)
-        for lines in lines_of(its.rows, its.contents, frozenset(its.recipes)):
+        for lines in lines_of(its.rows, its.pieces, its.first):
             filled = before and _filled(before, lines)
             before = None
             if filled:

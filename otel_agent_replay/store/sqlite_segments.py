@@ -1,14 +1,16 @@
 """The segments of a SQLite store: many spans and payload pieces in one zstd frame.
 
 A segment belongs to one scope. Its lines are JSON; the first character says what a
-line holds: `[` a span's row, `"` a payload piece, `@` a piece that lists others.
+line holds: `[` a span's row, `"` a payload piece, `@` a piece that lists others, a
+digit the number of the next piece.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import Any, Final, cast
 
 import orjson
@@ -16,6 +18,7 @@ import orjson
 from otel_agent_replay import semconv
 from otel_agent_replay.model.content import inline_texts, literals
 from otel_agent_replay.model.payload import dump_json
+from otel_agent_replay.model.recipe import CONTENT, RECIPE
 from otel_agent_replay.store.rows import Row
 
 if sys.version_info >= (3, 14):
@@ -28,8 +31,10 @@ __all__ = ["SEGMENT_BYTES", "Lines", "compress", "has_text", "lines_of", "read"]
 SEGMENT_BYTES: Final = 256 << 10
 """What a segment holds before compression; the last of a scope is filled up."""
 
+_ROW: Final = b"["
 _PIECE: Final = b'"'
 _RECIPE: Final = b"@"
+_SIGNS: Final = frozenset({_PIECE, _RECIPE})
 _OPTIONS: Final[dict[int, int]] = {
     zstd.CompressionParameter.compression_level: 3,
     zstd.CompressionParameter.checksum_flag: 1,
@@ -56,19 +61,26 @@ class Lines:
 
 
 def lines_of(
-    rows: Iterable[Row], contents: Mapping[bytes, str], recipes: frozenset[bytes]
+    rows: Iterable[Row], pieces: Iterable[tuple[str, bool]], first: int
 ) -> Iterator[Lines]:
     """Yield spans and payload pieces, in groups that make a segment each.
+
+    Args:
+        rows: The spans.
+        pieces: The pieces, and whether each lists others.
+        first: The number of the first piece.
 
     Raises:
         OverflowError: A time does not fit.
     """
     group = Lines()
-    for key, text in contents.items():
+    for number, (text, is_recipe) in enumerate(pieces, first):
+        if not group.lines:
+            group.add(b"%d" % number)
         line = orjson.dumps(text)
         group.contents += 1
         group.content_bytes += len(line) - 2
-        group.add(_RECIPE + line if key in recipes else line)
+        group.add(_RECIPE + line if is_recipe else line)
         if group.raw_bytes >= SEGMENT_BYTES:
             yield group
             group = Lines()
@@ -96,21 +108,35 @@ def compress(lines: Lines, before: bytes = b"") -> bytes:
     return zstd.compress(raw, options=_OPTIONS)
 
 
-def read(data: bytes) -> tuple[list[Row], list[str]]:
-    """Return the spans and the payload pieces of a segment.
+def read(data: bytes) -> tuple[list[Row], list[str], list[str]]:
+    """Return the spans of a segment, the items of its pieces, and these.
+
+    A piece without a number has an item that is its
+    sign alone.
 
     Raises:
         ValueError: It is damaged.
     """
-    rows, pieces = [], []
+    rows: list[bytes] = []
+    items: list[str] = []
+    pieces: list[bytes] = []
+    before: int | None = None
     for line in _decompressed(data).split(b"\n"):
-        if line.startswith(_PIECE):
-            pieces.append(line)
-        elif line.startswith(_RECIPE):
-            pieces.append(line[1:])
-        else:
+        sign = line[:1]
+        if sign == _ROW:
             rows.append(line)
-    return [Row(*values) for values in _parsed(rows)], _parsed(pieces)
+            continue
+        if sign not in _SIGNS:
+            before = int(line) - len(items)
+            continue
+        number = "" if before is None else before + len(items)
+        if sign == _PIECE:
+            items.append(f"{CONTENT}{number}")
+            pieces.append(line)
+        else:
+            items.append(f"{RECIPE}{number}")
+            pieces.append(line[1:])
+    return [*starmap(Row, _parsed(rows))], items, _parsed(pieces)
 
 
 def has_text(data: bytes, wanted: str) -> bool:
@@ -139,7 +165,7 @@ def _texts(line: bytes) -> Iterator[str]:
         yield orjson.loads(line)
     elif line.startswith(_RECIPE):
         yield from literals(orjson.loads(line[1:]))
-    else:
+    elif line.startswith(_ROW):
         values = orjson.loads(line)
         for attributes in (values[_ATTRIBUTES], *values[_EVENTS]):
             yield from inline_texts(attributes)

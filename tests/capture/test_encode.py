@@ -378,3 +378,28 @@ def test_a_step_that_fails_leaves_the_next_one_whole():
     assert failed.attributes[semconv.STEP_DROPPED] == "redaction"
     assert semconv.STEP_DROPPED not in first.attributes
     assert semconv.STEP_DROPPED not in after.attributes
+
+
+def test_headers_that_repeat_come_once():
+    """Where only the length of the body is another, no other header comes again."""
+
+    def with_headers(*said: str) -> FinishedSpan:
+        messages = [{"role": "user", "content": text * 200} for text in said]
+        finished = step(json.dumps({"messages": messages}).encode())
+        payload = finished.payload
+        assert payload is not None
+        request = payload.call.request
+        assert request is not None
+        more = (("x-before", "b" * 200), *request.headers, ("x-behind", "e" * 200))
+        call = replace(payload.call, request=replace(request, headers=more))
+        return replace(finished, payload=replace(payload, call=call))
+
+    packs, stored = finisher("off"), Stored()
+    first = packs.pack(with_headers("one "), {})
+    second = packs.pack(with_headers("one ", "two "), {})
+
+    long = ("b" * 200, "e" * 200)
+    assert all(any(x in text for text in first.contents.values()) for x in long)
+    assert not any(x in text for text in second.contents.values() for x in long)
+    stored.read(first)
+    assert all(x in str(stored.read(second).events) for x in long)

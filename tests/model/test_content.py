@@ -17,6 +17,7 @@ from otel_agent_replay.model.content import (
     scope_of,
     unpack,
 )
+from otel_agent_replay.model.pieces import GrowingText, folded, piece_of
 from otel_agent_replay.model.span import EventRecord
 from otel_agent_replay.testing.store_samples import (
     chat_span,
@@ -183,6 +184,17 @@ def test_a_bomb_of_recipes_is_refused():
     (read,) = unpack([span], stored)
 
     assert read.attributes[semconv.STEP_DROPPED] == semconv.DROPPED_PAYLOAD_MISSING
+
+
+def test_a_folded_head_is_known_as_a_recipe():
+    """Whoever folds a list of pieces, the content it becomes counts as a recipe."""
+    head = folded([piece_of(f"{n} " * 200) for n in range(40)])
+    text = GrowingText.after(None, 0, head, [], piece_of("]"))
+    packed = Packer().pack(chat_span("r", 1), [{"grown": text}])
+    read = unpack([packed.span], _stored([packed]))[0].events[0].attributes["grown"]
+
+    assert {packed.contents[key][:3] for key in packed.recipes} == {'["#'}
+    assert read == str(text)
 
 
 def test_rows_without_references_are_left_alone():

@@ -8,23 +8,33 @@ import pytest
 
 from otel_agent_replay.model.content import content_key
 from otel_agent_replay.model.payload import dump_json
-from otel_agent_replay.model.shared import SharedObject, once
+from otel_agent_replay.model.shared import SharedObject, each_once
 
 
 def test_a_shared_object_is_read_once_by_each_function():
     """The same function gives the same object again, another one its own."""
     value = SharedObject({"role": "user"})
 
-    assert once(dict)(value) is once(dict)(value)
-    assert once(list)(value) == ["role"]
+    (read,), (again,) = each_once(dict, [value]), each_once(dict, [value])
+    assert read is again
+    assert each_once(list, [value]) == (["role"],)
+
+
+def test_what_is_empty_is_read_once_too():
+    """A reading that is false is one."""
+    value = SharedObject({})
+
+    (read,), (again,) = each_once(dict, [value]), each_once(dict, [value])
+    assert read is again
 
 
 def test_what_is_not_shared_is_read_each_time():
     """An ordinary object may change, so nothing is remembered of it."""
     value = {"role": "user"}
 
-    assert once(dict)(value) == value
-    assert once(dict)(value) is not once(dict)(value)
+    (read,), (again,) = each_once(dict, [value]), each_once(dict, [value])
+    assert read == again == value
+    assert read is not again
 
 
 def test_a_shared_object_is_an_object():

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from otel_agent_replay.redact import Policy, Redactor, Rule
+from otel_agent_replay.redact.keys import KEY_SHAPES
 from otel_agent_replay.redact.policy import DEFAULT_RULES
 from otel_agent_replay.testing.corpus import (
     CORPUS_ABSENT,
@@ -197,6 +198,13 @@ FOUND = [
     "--password hunter2",
     "password-confirmation" + "\\" * 8 + '"\u2003\u2003\u2003\u2003= hunter2',
     "api_key=hunter2",
+    "password\u017fhash=hunter2",
+    "cvv_2 => 4711",
+    "+44 (0) 20 79 46 09",
+    "basic\n\tdXNlcjpwYXNz",
+    "bearer\tabcdefgh1",
+    "my secret\nis\nabc123",
+    "password\n= hunter2",
     "://user@host/",
     "123456789:AA" + "b" * 33,
     "abc8Q~" + "d" * 33,
@@ -258,6 +266,123 @@ def test_equal_texts_change_wherever_they_stand():
     assert fast().json_text(text) == (
         text.replace("\\u0061@example.com", mail).replace("a@example.com", mail)
     )
+
+
+@pytest.mark.parametrize("shape", KEY_SHAPES, ids=lambda shape: shape.name)
+def test_each_gate_lets_through_each_beginning_of_a_key(shape):
+    """Also right behind another word, as a piece of a text may begin there."""
+    rule = next(rule for rule in DEFAULT_RULES if rule.name == shape.name)
+    gated = Redactor(Policy(name="one", rules=(rule,)), b"k")
+    bare = Redactor(Policy(name="one", rules=(replace(rule, gate=None),)), b"k")
+    for start in shape.starts:
+        bodies = [
+            "a1" * 16,
+            "a1" * 20,
+            "a1" * 30,
+            "A1" * 8,
+            "a1" * 18,
+            f"{'a1' * 9}.{'b2' * 20}",
+        ]
+        texts = [f"é {start}{body} {start}" for body in bodies]
+        made = [bare.text(text) for text in texts]
+        assert made != texts
+        assert [gated.text(text) for text in texts] == made
+        assert gated.value(texts) == made
+
+
+@pytest.mark.parametrize("rest", ["4111111111111111", "GB82WEST12345698765432"])
+def test_a_gate_counts_behind_what_is_taken_out(rest):
+    """A known value may stand before it in one run of digits and capitals."""
+    made = [
+        Redactor(policy, b"k", literals=frozenset({"HORSE77"})).text(f"HORSE77{rest}")
+        for policy in (Policy.default(), ONE_BY_ONE)
+    ]
+    assert made[0] == made[1]
+    assert rest not in made[0]
+
+
+SECRETS = ["mia@x.co", "https://bob:hunter2@x.co/", "+14155552671", PLANTED["openai"]]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    "write",
+    [
+        json.dumps,
+        lambda value: json.dumps(value, indent=1, ensure_ascii=False),
+        lambda value: json.dumps(value).replace("@", "\\u0040").replace("-", "\\u002d"),
+        lambda value: json.dumps(value, separators=(",", ":")).replace("/", "\\/"),
+    ],
+)
+def test_what_json_writes_otherwise_is_found(secret, depth, write):
+    """Escapes stand for letters and signs, also in JSON in strings."""
+    value = {"a": [f"é\n{secret}\t", 1], "b": "😀", "c\n": {"d": "\x1b[0m"}}
+    for _ in range(depth):
+        value = {"inner": write(value), "e": [None]}
+    text = write(value)
+    made = fast().json_text(text)
+    assert made == slow().json_text(text)
+    assert made != text
+    assert fast().value(value) == slow().value(value)
+
+
+def one_escape(text: str, at: int) -> str:
+    """Write one character of a JSON text's strings as an escape, where one stands."""
+    if text and (sign := text[at % len(text)]).isalnum() and '"' in text[:at]:
+        at %= len(text)
+        return f"{text[:at]}\\u{ord(sign):04x}{text[at + 1 :]}"
+    return text
+
+
+@many
+@given(documents, st.integers(0, 500), st.sampled_from(["/", "", "@", ":", "="]))
+def test_a_document_is_redacted_however_it_is_written(value, at, sign):
+    """Some characters as escapes, in any string or none."""
+    text = json.dumps(value, ensure_ascii=False)
+    if sign and sign not in ':"':
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    if sign == "/":
+        text = text.replace("\\u002f", "\\/")
+    text = one_escape(text, at)
+    body = text.encode("utf-8", "replace")
+    media = "application/json"
+    assert fast().body(body, media) == slow().body(body, media)
+    assert fast().text(text) == slow().text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "{\\"password\\": \\"hunter2\\"}"}',
+        '{"a": "{\\"pass_word\\" : \\"hunter2\\"}", "b": "[\\"--password\\", \\"x1\\"]"}',
+        '{"a": "{\\"n\\": 4111111111111111, \\"n\\": {\\"api-key\\": \\"zz\\"}, \\"n\\": 0}"}',
+        '{"a": "{\\"name\\": \\"password\\", \\"value\\": \\"hunter2\\"}"}',
+        '{"a": "{\\"b\\": \\"{\\\\\\"Pass\\\\\\\\nword\\\\\\": \\\\\\"hunter2\\\\\\"}\\"}"}',
+        '{"a": "{\\"password\\"\\n: \\"hunter2\\"}", "b": 4111111111111111}',
+        '{"a": "[{\\"token\\": \\"mia@\\", \\"logprob\\": -1}, {\\"token\\": \\"x.co\\"}]"}',
+        '{"a": "{\\"$type\\": \\"bytes\\", \\"base64\\": \\"bWlhQHguY28=\\"}"}',
+        '{"a": "password", "b": "=hunter2", "c": "mia@", "d": "x.co"}',
+        '{"a": "[\\"--pin\\", \\"4711\\"]", "b": "mia@x.co"}',
+        '{"é": "x\\\\", "b": "é😀 mia@x.co", "c\\\\": "mia@x.co\\\\\\""}',
+        '{"a":"{\\"phone2\\":4155552671,\\"Pin\\":\\"4711\\",\\"id_Token\\":\\"abc\\"}"}',
+    ],
+)
+def test_names_count_in_json_inside_json(text):
+    """Whatever tells it: a key, a flag, a name beside its value, a hidden twin."""
+    made = fast().json_text(text)
+    assert made == slow().json_text(text)
+    assert fast().json_text(made) == made
+
+
+@many
+@given(keys)
+def test_no_key_is_taken_to_say_nothing(key):
+    """Written without escapes in a document inside a document."""
+    text = json.dumps({"a": json.dumps({key: "Zq9" * 7})})
+    assert fast().json_text(text) == slow().json_text(text)
+    text = json.dumps({key: "4155552671"})
+    assert fast().json_text(text) == slow().json_text(text)
 
 
 @pytest.mark.corpus

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import clickhouse_connect
 import pytest
 
+from otel_agent_replay import semconv
 from otel_agent_replay.errors import StoreUnavailableError
 from otel_agent_replay.model.content import PackedBatch, Packer
 from otel_agent_replay.model.run import RunFilter
@@ -158,3 +160,34 @@ def test_an_older_database_is_brought_up_to_date(client, clickhouse_url):
     assert store.check().schema == KNOWN[-1].version
     reader.close()
     store.close()
+
+
+def test_a_span_that_is_seen_has_its_payload(clickhouse_url, store):
+    """Whenever a run is read while it goes on, no step lacks what it said."""
+    run = growing_run("live", 40)
+    packer = Packer()
+    store.write([run[0]])
+    writer = open_store(clickhouse_url)
+
+    def write():
+        for span in run[1:]:
+            batch = PackedBatch(token=span.span_id, spans=(packer.pack(span),))
+            writer.write_packed(batch)
+
+    seen = []
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(write)
+        while not writing.done():
+            seen += store.spans(hex_id("live"))
+        writing.result()
+    writer.close()
+
+    assert not any(semconv.STEP_DROPPED in span.attributes for span in seen)
+    assert {*map(_said, seen)} <= {*map(_said, run)}
+
+
+def _said(span):
+    return (
+        span.span_id,
+        *(text for e in span.events for text in e.attributes.values()),
+    )

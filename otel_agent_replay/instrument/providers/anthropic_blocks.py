@@ -24,7 +24,7 @@ from otel_agent_replay.instrument.providers.parts import (
 )
 from otel_agent_replay.model.messages import Part
 from otel_agent_replay.model.payload import JsonObject, JsonValue
-from otel_agent_replay.model.shared import once
+from otel_agent_replay.model.shared import each_once
 
 __all__ = ["read_blocks", "write_blocks"]
 
@@ -37,7 +37,7 @@ def read_blocks(content: JsonValue) -> list[Part]:
         return [text_part(content)]
     if not isinstance(content, list):
         return [other_part(content)]
-    return [*map(once(_read_block), content)]
+    return [*each_once(_read_block, content)]
 
 
 def _read_block(wire: JsonValue) -> Part:

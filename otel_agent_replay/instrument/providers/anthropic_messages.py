@@ -55,7 +55,7 @@ from otel_agent_replay.model.messages import (
     Usage,
 )
 from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json
-from otel_agent_replay.model.shared import once
+from otel_agent_replay.model.shared import each_once
 
 __all__ = ["AnthropicMessages"]
 
@@ -113,8 +113,8 @@ class AnthropicMessages:
             provider=self.provider(split.hostname),
             model=text(wire.get("model")) or model_in_path(split.path, _VERTEX),
             system=tuple(read_blocks(wire.get("system"))),
-            messages=tuple(map(once(_read_message), sequence(wire.get("messages")))),
-            tools=tuple(map(once(_read_tool), sequence(wire.get("tools")))),
+            messages=each_once(_read_message, sequence(wire.get("messages"))),
+            tools=each_once(_read_tool, sequence(wire.get("tools"))),
             parameters=parameters,
             previous_id=text(thread.get("previous_message_id")) or None,
             stream=wire.get("stream") is True or "streamRawPredict" in split.path,

@@ -29,7 +29,7 @@ from otel_agent_replay.instrument.providers.parts import (
 )
 from otel_agent_replay.model.messages import Message, Part
 from otel_agent_replay.model.payload import JsonObject, JsonValue
-from otel_agent_replay.model.shared import once
+from otel_agent_replay.model.shared import each_once
 
 __all__ = ["camel", "merged_parts", "read_contents", "read_tools", "write_parts"]
 
@@ -50,7 +50,7 @@ def _camel(key: str) -> str:
 def read_contents(value: JsonValue) -> tuple[Message, ...]:
     """Return the messages of `contents`: one, several, or a text."""
     items = value if isinstance(value, list) else [value]
-    return tuple(map(once(_read_content), (i for i in items if i is not None)))
+    return each_once(_read_content, (i for i in items if i is not None))
 
 
 def _read_content(wire: JsonValue) -> Message:

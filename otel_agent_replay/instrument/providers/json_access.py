@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json, parse_json
 
@@ -25,8 +25,6 @@ __all__ = [
 
 RequestBody: TypeAlias = "bytes | JsonObject"
 """A request as it was sent, or as the JSON object that it is."""
-
-_BLANK: Final[tuple[JsonValue, ...]] = (None, [], {})
 
 
 def request_object(body: RequestBody) -> JsonObject:
@@ -84,7 +82,8 @@ def rest(wire: Mapping[str, JsonValue], known: Collection[str]) -> JsonObject:
     return {
         key: value
         for key, value in wire.items()
-        if key not in known and value not in _BLANK
+        if key not in known
+        and (value or not (value is None or isinstance(value, (list, dict))))
     }
 
 

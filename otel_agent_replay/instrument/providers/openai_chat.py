@@ -45,7 +45,7 @@ from otel_agent_replay.instrument.providers.request_edit import (
 from otel_agent_replay.instrument.providers.sse import EVENT_STREAM, JSON
 from otel_agent_replay.model.messages import ModelRequest, ModelResponse
 from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json
-from otel_agent_replay.model.shared import once
+from otel_agent_replay.model.shared import each_once
 
 __all__ = ["OpenAIChat"]
 
@@ -75,14 +75,14 @@ class OpenAIChat:
         """Return the reading of a request."""
         wire, split = request_object(body), urlsplit(url)
         tools = [
-            *map(once(_read_tool), sequence(wire.get("tools"))),
+            *each_once(_read_tool, sequence(wire.get("tools"))),
             *map(function_tool, objects_of(wire.get("functions"))),
         ]
         return ModelRequest(
             operation=self.operation,
             provider=self.provider(split.hostname),
             model=text(wire.get("model")) or model_in_path(split.path, DEPLOYMENT),
-            messages=tuple(map(once(read_message), sequence(wire.get("messages")))),
+            messages=each_once(read_message, sequence(wire.get("messages"))),
             tools=tuple(tools),
             parameters=read_parameters(wire, _TABLE),
             stream=wire.get("stream") is True,

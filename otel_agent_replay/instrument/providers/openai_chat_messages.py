@@ -45,6 +45,8 @@ _SAID_KEYS: Final = frozenset(
     },
 )
 _REASONING_KEYS: Final = ("reasoning_content", "reasoning")
+_RESULT_NAMELESS: Final = _RESULT_KEYS - {"name"}
+_SAID_NAMELESS: Final = _SAID_KEYS - {"name"}
 _RESULT_ROLES: Final = frozenset({"tool", "function"})
 
 CALL_STYLE: Final = "call_type"
@@ -56,13 +58,13 @@ def read_message(wire: JsonValue) -> Message:
     if not isinstance(wire, dict):
         return Message(role="", extra={"value": wire})
     role, name = text(wire.get("role")) or "", wire.get("name")
-    is_result = role in _RESULT_ROLES
-    known = _RESULT_KEYS if is_result else _SAID_KEYS
+    named = isinstance(name, str)
+    if role in _RESULT_ROLES:
+        parts, known = _result_parts(wire), _RESULT_KEYS if named else _RESULT_NAMELESS
+    else:
+        parts, known = _said_parts(wire), _SAID_KEYS if named else _SAID_NAMELESS
     return Message(
-        role=role,
-        parts=tuple(_result_parts(wire) if is_result else _said_parts(wire)),
-        name=text(name),
-        extra=rest(wire, known if isinstance(name, str) else known - {"name"}),
+        role=role, parts=tuple(parts), name=text(name), extra=rest(wire, known)
     )
 
 
@@ -87,6 +89,8 @@ def _reasoning_parts(wire: JsonObject) -> list[Part]:
     Some say the same under both names; it is taken once.
     """
     said = {key: wire[key] for key in _REASONING_KEYS if wire.get(key)}
+    if not said:
+        return []
     if len(said) > 1 and wire["reasoning"] == wire["reasoning_content"]:
         del said["reasoning"]
     return [

@@ -34,7 +34,7 @@ from otel_agent_replay.instrument.providers.parts import (
 )
 from otel_agent_replay.model.messages import Message, Part
 from otel_agent_replay.model.payload import JsonObject, JsonValue
-from otel_agent_replay.model.shared import once
+from otel_agent_replay.model.shared import each_once
 
 __all__ = ["read_items", "write_items"]
 
@@ -49,7 +49,7 @@ def read_items(value: JsonValue) -> tuple[Message, ...]:
     """
     if isinstance(value, str):
         return (Message(role="user", parts=(text_part(value),)),)
-    read = [*map(once(_read_item), sequence(value))]
+    read = [*each_once(_read_item, sequence(value))]
     return tuple(_joined(read))
 
 

@@ -53,7 +53,7 @@ from otel_agent_replay.instrument.providers.wire_body import (
 )
 from otel_agent_replay.model.messages import Message, ModelRequest, ModelResponse
 from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json
-from otel_agent_replay.model.shared import once
+from otel_agent_replay.model.shared import each_once
 
 __all__ = ["OpenAIResponses"]
 
@@ -161,7 +161,7 @@ class OpenAIResponses:
             model=text(wire.get("model")) or model_in_path(split.path, DEPLOYMENT),
             system=tuple(_instructions(wire.get("instructions"))),
             messages=read_items(wire.get("input")),
-            tools=tuple(map(once(_read_tool), sequence(wire.get("tools")))),
+            tools=each_once(_read_tool, sequence(wire.get("tools"))),
             parameters=read_parameters(wire, _TABLE),
             previous_id=text(wire.get("previous_response_id")) or None,
             stream=wire.get("stream") is True,

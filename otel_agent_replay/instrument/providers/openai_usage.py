@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, TypeAlias
 
 from otel_agent_replay.instrument.providers.json_access import at_path, count, object_of
@@ -62,9 +63,7 @@ class UsageWords:
 
     def beyond(self, wire: JsonValue) -> JsonObject:
         """Return the counts that `Usage` has no field for."""
-        plain = {(self.input,), (self.output,), ("total_tokens",)}
-        known = plain.union(_CACHE_READ, _CACHE_WRITE, _REASONING)
-        return leftover_counts(object_of(wire), known)
+        return leftover_counts(object_of(wire), _known(self))
 
     def write(self, usage: Usage, extra: JsonValue) -> JsonObject | None:
         """Return the wire object; None where nothing is known."""
@@ -94,14 +93,23 @@ CHAT_USAGE: Final = UsageWords(input="prompt_tokens", output="completion_tokens"
 RESPONSES_USAGE: Final = UsageWords(input="input_tokens", output="output_tokens")
 
 
+@cache
+def _known(words: UsageWords) -> frozenset[_Path]:
+    plain = {(words.input,), (words.output,), ("total_tokens",)}
+    return frozenset(plain.union(_CACHE_READ, _CACHE_WRITE, _REASONING))
+
+
 def _first(raw: JsonObject, paths: tuple[_Path, ...]) -> int | None:
-    found = (count(at_path(raw, path)) for path in paths)
-    return next((value for value in found if value is not None), None)
+    for path in paths:
+        found = count(at_path(raw, path)) if path[0] in raw else None
+        if found is not None:
+            return found
+    return None
 
 
 def leftover_counts(
     wire: Mapping[str, JsonValue],
-    known: set[_Path],
+    known: Collection[_Path],
     prefix: _Path = (),
 ) -> JsonObject:
     """Return the members at no known path that say something: not null, 0 or empty."""

@@ -182,7 +182,7 @@ def _price_context(extra: JsonObject) -> dict[str, str]:
         name: value.lower()
         for name, paths in _CONDITIONS.items()
         for path in paths
-        if (value := text(at_path(extra, path))) is not None
+        if path[0] in extra and (value := text(at_path(extra, path))) is not None
     }
     special = {name: value for name, value in said.items() if value not in _NORMAL}
     if special.get("service_tier") == "batch":
@@ -210,13 +210,11 @@ def _counts(usage: Usage, details: JsonValue) -> dict[str, int]:
         "output_tokens": usage.output_tokens,
         "cache_read_tokens": usage.cache_read_input_tokens,
         "cache_write_tokens": usage.cache_write_input_tokens,
-        **{name: _first(details, paths) for name, paths in _DETAILS.items()},
-        **{
-            name: _audio(details, key)
-            for key, name in _MODALITIES.items()
-            if _audio(details, key)
-        },
     }
+    if details:
+        counted |= {name: _first(details, paths) for name, paths in _DETAILS.items()}
+        audio = {name: _audio(details, key) for key, name in _MODALITIES.items()}
+        counted |= {name: tokens for name, tokens in audio.items() if tokens}
     return {name: value for name, value in counted.items() if value}
 
 
