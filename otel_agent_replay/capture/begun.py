@@ -39,6 +39,16 @@ class Begun:
         """Trace id and span id."""
         return self.span.context.trace_id, self.span.context.span_id
 
+    @property
+    def is_run(self) -> bool:
+        """Whether a run begins, and not a step."""
+        return semconv.RUN_STATUS in self.marks
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether it is a call of a model."""
+        return self.call is not None and self.call.kind == "model"
+
     def as_open(self) -> FinishedSpan:
         """Return the span as it is stored if it never ends.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -225,12 +225,15 @@ class Pipeline:
                 self.losses.count(each.run_id, "store")
             return
         ended = {_key(each) for each in finished}
-        begun = [each for each in batch if isinstance(each, Begun)]
-        self._note(finisher, [each for each in begun if each.key not in ended])
+        begun = [b for b in batch if isinstance(b, Begun) and b.key not in ended]
+        # That there is a run is written down first of all: packing may take a while.
+        self._backlog.put((), self._opened(finisher, [b for b in begun if b.is_run]))
         taken = _Taken()
         for each in [each for each in finished if not each.tells_losses]:
             self._take(finisher, each, taken)
-        self._spool(finisher, taken.ready)
+        opened = self._opened(finisher, [b for b in begun if not b.is_run])
+        self._spool(finisher, taken.ready, opened)
+        self._prepare(begun)
         # They tell what their run has lost, in this batch too.
         for each in [each for each in finished if each.tells_losses]:
             self._take(finisher, each, taken)
@@ -309,8 +312,8 @@ class Pipeline:
         self.losses.count(each.run_id, reason)
         return None
 
-    def _note(self, finisher: Finisher, begun: Sequence[Begun]) -> None:
-        """Take what has begun and not ended into the journal, first of all."""
+    def _opened(self, finisher: Finisher, begun: Iterable[Begun]) -> list[PackedSpan]:
+        """Take what has begun and not ended into the journal; return it packed."""
         while self._dropped:
             self._journal.ended(self._dropped.popleft())
         opened: list[PackedSpan] = []
@@ -323,8 +326,10 @@ class Pipeline:
             packed = self._packer.pack(record)
             self._journal.began(each.key, packed)
             opened.append(packed)
-        self._backlog.put((), opened)
-        if not self._prepared and any(_asks_model(each) for each in begun):
+        return opened
+
+    def _prepare(self, begun: Sequence[Begun]) -> None:
+        if not self._prepared and any(each.asks_model for each in begun):
             self._prepared = True
             self._outlet.prepare()
 
@@ -332,11 +337,16 @@ class Pipeline:
         self,
         finisher: Finisher,
         spans: Sequence[PackedSpan],
+        opened: Sequence[PackedSpan] = (),
         *,
         spare: bool = False,
     ) -> None:
-        """Put spans into the spool; where it is full, the oldest that still fit."""
-        if self._backlog.put(spans, spare=spare):
+        """Put spans into the spool; where it is full, the oldest that still fit.
+
+        What has begun goes with them in one write: numbered steps come in order, so
+        one that is cut off in the middle leaves no gap.
+        """
+        if self._backlog.put(spans, opened, spare=spare):
             return
         if len(spans) > 1:
             half = len(spans) // 2
@@ -369,10 +379,6 @@ class Pipeline:
             LOGGER.warning("%d spans are lost: no store took them", self._unready)
         if opened:
             self._backlog.put(cut_off(opened, time.time_ns()), spare=True)
-
-
-def _asks_model(begun: Begun) -> bool:
-    return begun.call is not None and begun.call.kind == "model"
 
 
 def _cut_by_limits(finished: FinishedSpan) -> int:

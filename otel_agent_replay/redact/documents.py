@@ -128,26 +128,6 @@ class Documents:
                 self._memo.put(text, known)
         return known
 
-    def expect(self, values: Iterable[JsonValue]) -> None:
-        """Look at the texts of values that will be redacted; all at once costs less."""
-        texts: list[str] = []
-        todo = list(values)
-        while todo:
-            each = todo.pop()
-            if isinstance(each, str):
-                inner = None if each[:1].isalnum() else _document_in(each)
-                if inner is None:
-                    texts.append(each)
-                else:
-                    todo.append(inner)
-            elif isinstance(each, dict):
-                texts += each
-                todo += each.values()
-            elif isinstance(each, list):
-                todo += each
-        for text in self._scanner.suspects(texts):
-            self.text_edits(text)
-
     def _settled(self, text: str, one_pass: Callable[[str], _Pass]) -> Edits:
         """Repeat until nothing more is found, for what a pass lays bare."""
         edits, at_rest = one_pass(text)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -124,23 +122,6 @@ class Scanner:
                 places.append(at)
                 at = raw.find(literal, at + 1)
         return Look(places, rules)
-
-    def suspects(self, texts: Collection[str]) -> list[str]:
-        """Return those of many texts that may hold something; most often none.
-
-        They are looked at together first: that costs less than each alone.
-        """
-        if self._ungated:
-            return list(texts)
-        every = [text for text in texts if self._clear.get(text) is None]
-        if not every:
-            return []
-        ends = [*accumulate(len(_utf8(text)) + 1 for text in every)]
-        places = self.look("\x1f".join(every)).places
-        found = {every[bisect_right(ends, at)] for at in places}
-        for text in set(every).difference(found):
-            self._clear.put(text, True)  # noqa: FBT003 - that it is there says it
-        return [*found]
 
     def _known(self, text: str) -> list[str]:
         return [literal for literal in self._literals if literal in text]

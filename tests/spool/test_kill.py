@@ -155,8 +155,7 @@ def test_a_killed_process_loses_next_to_nothing(
                 continue
             run = store.load(line.run_id)
             by_name[run.agent_name].append(run)
-            counted = [each for each in run.steps if each.call.kind != "process"]
-            assert line.step_count == len(counted)
+            assert line.step_count == len(run.steps)
             assert line.status == "interrupted"
     late = [check(each, by_name[each.name]) for each in killed]
     known = sum(bool(each) for each in by_name.values())

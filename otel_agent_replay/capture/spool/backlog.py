@@ -199,7 +199,7 @@ class Backlog:
         Raises:
             FullError: There is no room for them.
         """
-        content = notes + b"".join(frames)
+        content = b"".join(frames) + notes
         if self._broken or not content:
             return None
         try:
@@ -212,7 +212,6 @@ class Backlog:
             LOGGER.warning(_BROKEN, self._root, error.strerror or error)
             return None
         folder.segments[-1].last = self._number + len(frames)
-        start += len(notes)
         places: list[tuple[Path, int]] = []
         for frame in frames:
             places.append((path, start + header_size()))
