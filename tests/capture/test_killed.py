@@ -23,7 +23,7 @@ otel_agent_replay.configure(store=os.environ["STORE"])
 @tool
 def look(number: int) -> str:
     if number == 3:
-        time.sleep(0.5)
+        time.sleep(0.5)  # longer than what a kill may take with it
         os.kill(os.getpid(), getattr(signal, os.environ["SIGNAL"]))
         time.sleep(10)
     return f"found {number}"

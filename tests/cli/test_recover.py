@@ -16,7 +16,7 @@ from otel_agent_replay import agent, tool
 @tool
 def look(number: int) -> int:
     if number == 2:
-        time.sleep(0.5)
+        time.sleep(0.5)  # longer than what a kill may take with it
         os.kill(os.getpid(), signal.SIGKILL)
     return number
 
