@@ -41,7 +41,6 @@ from otel_agent_replay.store.clickhouse_runs import (
     doubled_among,
     folded,
     runs_query,
-    summary_of,
 )
 from otel_agent_replay.store.clickhouse_schema import (
     CONTENTS,
@@ -76,6 +75,7 @@ from otel_agent_replay.store.clickhouse_upkeep import (
     stats,
 )
 from otel_agent_replay.store.rows import Row, from_row, to_row
+from otel_agent_replay.store.summary import summary_of
 
 __all__ = ["ClickHouseStore"]
 

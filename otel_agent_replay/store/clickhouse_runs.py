@@ -12,12 +12,11 @@ from typing import Any, Final, get_args
 
 from otel_agent_replay import semconv
 from otel_agent_replay.model.payload import dump_json
-from otel_agent_replay.model.run import RunClass, RunFilter, RunStatus, RunSummary
+from otel_agent_replay.model.run import RunClass, RunFilter, RunStatus
 from otel_agent_replay.store.clickhouse_schema import CONTENTS, PARTS, RUNS, STEPS
 from otel_agent_replay.store.clickhouse_sql import run_id_of
-from otel_agent_replay.store.summary import class_or_default, status_or_failed
 
-__all__ = ["DOUBLED", "Layout", "doubled_among", "folded", "runs_query", "summary_of"]
+__all__ = ["DOUBLED", "Layout", "doubled_among", "folded", "runs_query"]
 
 DOUBLED: Final = f"""
     SELECT TraceId, RunId FROM {RUNS} GROUP BY TraceId, RunId
@@ -129,30 +128,6 @@ def runs_query(where: RunFilter, layout: Layout) -> tuple[str, dict[str, Any]]:
         WHERE {" AND ".join(conditions)}
         ORDER BY started DESC, run_id LIMIT {{limit:UInt32}}"""  # noqa: S608
     return query, parameters
-
-
-def summary_of(row: Sequence[Any]) -> RunSummary:
-    """Return the run of a row of `runs_query`."""
-    status = status_or_failed(row[6])
-    return RunSummary(
-        run_id=row[0],
-        trace_id=row[1],
-        agent_name=row[2],
-        agent_version=row[3] or None,
-        user=row[4] or None,
-        conversation=row[5] or None,
-        status=status,
-        run_class=class_or_default(row[7], status),
-        parent_run_id=row[8] or None,
-        tags=tuple(row[9]),
-        start_ns=row[10],
-        end_ns=row[11],
-        step_count=row[12],
-        input_tokens=row[13],
-        output_tokens=row[14],
-        cost_usd=row[15],
-        dropped=row[16],
-    )
 
 
 def _parts(layout: Layout) -> str:

@@ -23,6 +23,7 @@ from otel_agent_replay.store.summary import (
     merge,
     part_of,
     summarise,
+    summary_of,
     tags_of,
 )
 
@@ -47,6 +48,7 @@ _FIELDS: Final = (
     "CostUsd",
     "Dropped",
 )
+_TAGS: Final = _FIELDS.index("Tags")
 _SELECT: Final = ", ".join(f'"{name}"' for name in _FIELDS)
 _PARTS: Final = 'SELECT "TraceId", "RunId", "Part" FROM run_parts'
 _CONDITIONS: Final = {
@@ -200,22 +202,4 @@ def _values(
 
 
 def _summary(row: tuple[Any, ...]) -> RunSummary:
-    return RunSummary(
-        run_id=row[0],
-        trace_id=row[1],
-        agent_name=row[2],
-        agent_version=row[3],
-        user=row[4],
-        conversation=row[5],
-        status=row[6],
-        run_class=row[7],
-        parent_run_id=row[8],
-        tags=tags_of(row[9]),
-        start_ns=row[10],
-        end_ns=row[11],
-        step_count=row[12],
-        input_tokens=row[13],
-        output_tokens=row[14],
-        cost_usd=row[15],
-        dropped=row[16],
-    )
+    return summary_of((*row[:_TAGS], tags_of(row[_TAGS]), *row[_TAGS + 1 :]))

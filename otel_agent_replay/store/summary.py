@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from otel_agent_replay import semconv
 from otel_agent_replay.model.payload import parse_json
@@ -27,6 +27,7 @@ __all__ = [
     "part_of",
     "status_or_failed",
     "summarise",
+    "summary_of",
     "tags_of",
 ]
 
@@ -166,6 +167,33 @@ def dropped_by(parts: Sequence[RunPart]) -> dict[str, int]:
     """Return what the run of these parts says it lost, by reason."""
     found = reduce(_added, (part.dropped for part in parts))
     return {reason: number for reason, number in found.items() if number}
+
+
+def summary_of(row: Sequence[Any]) -> RunSummary:
+    """Return the line of a run from its columns, as every back end selects them.
+
+    They are in the order of the fields of `RunSummary`; empty texts say nothing.
+    """
+    status = status_or_failed(row[6])
+    return RunSummary(
+        run_id=row[0],
+        trace_id=row[1],
+        agent_name=row[2],
+        agent_version=row[3] or None,
+        user=row[4] or None,
+        conversation=row[5] or None,
+        status=status,
+        run_class=class_or_default(row[7], status),
+        parent_run_id=row[8] or None,
+        tags=tuple(row[9]),
+        start_ns=row[10],
+        end_ns=row[11],
+        step_count=row[12],
+        input_tokens=row[13],
+        output_tokens=row[14],
+        cost_usd=row[15],
+        dropped=row[16],
+    )
 
 
 def status_or_failed(text: str) -> RunStatus:
