@@ -5,19 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from otel_agent_replay.model.payload import JsonValue, dump_json, parse_json
 from otel_agent_replay.redact.edits import Edit, Edits, applied, difference
 from otel_agent_replay.redact.failure import RedactionError
+from otel_agent_replay.redact.forms import pseudonyms_in
 from otel_agent_replay.redact.gates import ESCAPED
 from otel_agent_replay.redact.glance import (
     LEAST_CARD,
     LEAST_NUMBER,
+    OPENING,
     Glance,
     is_quiet,
     looks_json,
+    loud_ones,
 )
 from otel_agent_replay.redact.logprobs import resolve
 from otel_agent_replay.redact.memo import Memo
@@ -50,6 +53,9 @@ class _Pass(NamedTuple):
 
     edits: Edits
     at_rest: bool = False
+
+
+_NOTHING: Final = _Pass(())
 
 
 class _Suspects(NamedTuple):
@@ -99,9 +105,19 @@ class Documents:
         """Return a text redacted; doing so again changes nothing."""
         # Calls with little text are many; this is all that most of them need.
         small = self._looking and len(text) < _LEAST_REMEMBERED
-        if small and text[:1].isalnum() and not self._scanner.look(text).places:
+        clear = small and self._scanner.is_clear(text)
+        if clear and (text[:1] not in OPENING or is_quiet(text)):
             return text
         return applied(text, self.text_edits(text))
+
+    def all_clear(self, texts: Sequence[str]) -> bool:
+        """Whether short texts are left as they are, told from one look at all."""
+        if not self._looking or not all(
+            len(text) < _LEAST_REMEMBERED and text[:1] not in OPENING for text in texts
+        ):
+            return False
+        # No rule's gate reaches over the sign between them.
+        return self._scanner.is_clear("\0".join(texts))
 
     def pseudonym(self, kind: str, value: str) -> str:
         """Return what stands for a value that cannot be searched."""
@@ -134,6 +150,8 @@ class Documents:
         if not edits or at_rest:
             return edits
         new = applied(text, edits)
+        if len(edits) == 1 and next(pseudonyms_in(new), None) == (0, len(new)):
+            return edits
         for count in range(_PASSES):
             more, at_rest = one_pass(new)
             if not more:
@@ -146,9 +164,9 @@ class Documents:
     def _one_pass(self, text: str) -> _Pass:
         look = self._scanner.look(text) if self._looking else None
         may_be_json = looks_json(text)
-        nothing = look is not None and not look.places
-        if nothing and (not may_be_json or is_quiet(text)):
-            return _Pass(())
+        clear = look is not None and not look.places
+        if clear and (not may_be_json or _is_quiet(text, look)):
+            return _NOTHING
         value = _document_in(text) if may_be_json else None
         if value is not None:
             return self._document(text, value, ROOT, look)
@@ -165,10 +183,14 @@ class Documents:
         Raises:
             ValueError: The text is not JSON.
         """
-        return self._settled(
-            text,
-            lambda each: self._document(each, parse_json(each), place),
-        )
+        return self._settled(text, lambda each: self._json_pass(each, place))
+
+    def _json_pass(self, text: str, place: Place) -> _Pass:
+        value = parse_json(text)
+        look = self._scanner.look(text) if self._looking else None
+        if look is not None and not look.places and _is_quiet(text, look):
+            return _NOTHING
+        return self._document(text, value, place, look)
 
     def _document(
         self, text: str, value: JsonValue, place: Place, look: Look | None = None
@@ -219,7 +241,7 @@ class Documents:
         written = dump_json(value) if text is None else text
         look = look or self._scanner.look(written)
         places, escaped = look.places, ESCAPED in look.rules
-        others = self._inner_suspects(glance.inner, escaped=escaped)
+        others = self._inner_suspects(glance.inner, look)
         if escaped:
             written = dump_json(value)
             if _has_escapes(written.replace("\\\\", "")):
@@ -236,15 +258,16 @@ class Documents:
             return True
         return text is not None and has_twin_keys(text, value, glance.keys)
 
-    def _inner_suspects(self, texts: Iterable[str], *, escaped: bool) -> set[str]:
+    def _inner_suspects(self, texts: Sequence[str], look: Look) -> set[str]:
         """Return the texts that are documents which have to be looked at alone."""
         found: set[str] = set()
-        todo = [(text, text) for text in texts]
+        escaped = ESCAPED in look.rules
+        # What is secret in a quiet one is seen from outside.
+        loud = texts if look.marked else loud_ones(texts)
+        todo = [(text, text) for text in loud]
         while todo:
             outer, text = todo.pop()
-            # What is secret in a quiet one is seen from outside.
-            known = outer in found or is_quiet(text)
-            value = None if known else _document_in(text)
+            value = None if outer in found else _document_in(text)
             if value is None:
                 continue
             glance = Glance(value, names=self._names)
@@ -252,7 +275,8 @@ class Documents:
             hidden = escaped and _has_escapes(text)
             if hidden or self._depends(glance, value, text):
                 found.add(outer)
-            todo += [(outer, each) for each in glance.inner]
+            loud = glance.inner if look.marked else loud_ones(glance.inner)
+            todo += [(outer, each) for each in loud]
         return found
 
     def value(self, value: JsonValue, place: Place = ROOT) -> JsonValue:
@@ -336,6 +360,10 @@ class Documents:
             if rule.at(place.path) or rule.takes(place.tool, place.path):
                 return rule.kind
         return None
+
+
+def _is_quiet(text: str, look: Look | None) -> bool:
+    return look is not None and not look.marked and is_quiet(text)
 
 
 def _has_escapes(text: str) -> bool:

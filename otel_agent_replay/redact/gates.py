@@ -8,19 +8,22 @@ thread.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from string import ascii_uppercase, digits
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from string import ascii_uppercase, hexdigits
 from typing import Final, NamedTuple, Protocol
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from otel_agent_replay.redact.rules import Gate
 
-__all__ = ["ESCAPED", "Gates", "Hit", "finder", "has_long_run"]
+__all__ = ["ESCAPED", "MARKED", "Gates", "Hit", "finder", "has_long_run"]
 
 
 ESCAPED: Final = -1
 """Stands for a rule where JSON text may write a letter or sign as something else."""
+MARKED: Final = -2
+"""Stands for a rule where a flag or a mark of JSON may say what another text is."""
+_MARKS: Final = (b'"--', b"$type")
 _ESCAPE: Final = re.compile(rb"\\[u/]")
 
 
@@ -44,28 +47,44 @@ _ALIKE: Final = (
     bytes(range(256)).lower().translate(bytes.maketrans(b"123456789 ", b"000000000-"))
 )
 """Byte for byte, so what is found in the look stands there in the text."""
-_RUNS: Final = bytes(
-    ord("A") if chr(code) in digits + ascii_uppercase else ord(" ")
+_ROWS: Final = bytes(
+    ord("A") if chr(code) in hexdigits + ascii_uppercase + ":" else ord(" ")
     for code in range(256)
 )
 _LONG: Final = b"A" * 13
+_RUN: Final = re.compile(rb"[0-9A-Z]{13,}")
 _NEAR: Final = 48
 
 
 class _Way(NamedTuple):
-    """What must stand where a literal does, or before it, for a rule to be tried."""
+    """What must stand where a literal does, or before it, for a rule to be tried.
+
+    `match` is asked so many bytes behind the literal's beginning as `skip` says.
+    """
 
     rule: int
-    pattern: re.Pattern[bytes] | None
-    before: re.Pattern[bytes] | None
+    skip: int
+    match: Callable[[bytes, int], object]
+    before: Callable[[bytes, int, int], object] | None
 
-    def fits(self, raw: bytes, at: int) -> bool:
-        pattern, before = self.pattern, self.before
-        if pattern is None and before is None:
-            return True
-        if pattern is not None and pattern.match(raw, at):
-            return True
-        return before is not None and bool(before.search(raw, max(0, at - _NEAR), at))
+    @classmethod
+    def of(cls, rule: int, gate: Gate, literal: str = "") -> _Way:
+        pattern, before = gate.after or gate.pattern, gate.before
+        match = _open if before is None else _shut
+        return cls(
+            rule,
+            len(literal) if gate.after is not None else 0,
+            match if pattern is None else pattern.match,
+            None if before is None else before.search,
+        )
+
+
+def _open(_: bytes, __: int) -> bool:
+    return True
+
+
+def _shut(_: bytes, __: int) -> bool:
+    return False
 
 
 class Gates:
@@ -80,49 +99,66 @@ class Gates:
         ways: dict[bytes, list[_Way]] = {}
         self._alone: list[tuple[re.Pattern[bytes], int]] = []
         self._runs: dict[bytes, list[_Way]] = {}
+        self._rows: list[tuple[re.Pattern[bytes], int]] = []
         for rule, gate in gates.items():
-            way = _Way(rule, gate.pattern, gate.before)
+            if gate.row is not None:
+                self._rows.append((gate.row, rule))
             if gate.pattern is not None and not gate.literals + gate.runs:
                 self._alone.append((gate.pattern, rule))
             for each in gate.literals:
-                ways.setdefault(each.encode().translate(_ALIKE), []).append(way)
+                seen = ways.setdefault(each.encode().translate(_ALIKE), [])
+                seen.append(_Way.of(rule, gate, each))
             for each in gate.runs:
-                self._runs.setdefault(each.encode(), []).append(way)
-        ways[b"\\u"] = ways[b"\\/"] = [_Way(ESCAPED, _ESCAPE, None)]
+                self._runs.setdefault(each.encode(), []).append(_Way.of(rule, gate))
+        for mark in _MARKS:
+            ways[mark] = [_Way(MARKED, 0, _open, None)]
+        ways[b"\\u"] = ways[b"\\/"] = [_Way(ESCAPED, 0, _ESCAPE.match, None)]
         self._ways = tuple(ways.values())
         self._find = finder([*ways])
 
     def hits(self, raw: bytes) -> list[Hit]:
         """Return where a text, as UTF-8, has a gate; in no order."""
         found: list[Hit] = []
+        ways = self._ways
         for number, at, _ in self._find(raw.translate(_ALIKE), overlapping=True):
-            for way in self._ways[number]:
-                if way.fits(raw, at):
-                    found.append(Hit(at, way.rule))  # noqa: PERF401 - most often none
+            for rule, skip, match, before in ways[number]:
+                if match(raw, at + skip) or (
+                    before and before(raw, max(0, at - _NEAR), at)
+                ):
+                    found.append(Hit(at, rule))
         for pattern, rule in self._alone:
             if pattern.search(raw):
                 found += [Hit(each.start(), rule) for each in pattern.finditer(raw)]
         if len(raw) >= len(_LONG):
-            runs = raw.translate(_RUNS)
-            if _LONG in runs:
-                found += self._in_runs(raw, runs)
+            rows = raw.translate(_ROWS)
+            if _LONG in rows:
+                found += self._in_rows(raw, rows)
         return found
 
-    def _in_runs(self, raw: bytes, runs: bytes) -> Iterator[Hit]:
-        """Yield where long runs of digits and capitals begin with a gate."""
-        ways = self._runs
-        at = runs.find(_LONG)
-        while at >= 0:
-            for way in ways.get(raw[at : at + 2], ()):
-                if way.fits(raw, at):
-                    yield Hit(at, way.rule)
-            end = runs.find(b" ", at)
-            at = runs.find(_LONG, end) if end >= 0 else -1
+    def _in_rows(self, raw: bytes, rows: bytes) -> Iterator[Hit]:
+        """Yield gates in long rows of hexadecimal digits, capitals and colons."""
+        end = 0
+        while (at := rows.find(_LONG, end)) >= 0:
+            end = rows.find(b" ", at)
+            end = end if end >= 0 else len(rows)
+            # Fractions come by the thousand.
+            if raw[at - 1 : at] in {b".", b"+"} and raw[at:end].isdigit():
+                continue
+            for pattern, rule in self._rows:
+                for each in pattern.finditer(raw, at, end):
+                    yield Hit(each.start(), rule)
+            for run in _RUN.finditer(raw, at, end):
+                yield from self._at_run(raw, run.start())
+
+    def _at_run(self, raw: bytes, at: int) -> Iterator[Hit]:
+        for rule, _, match, before in self._runs.get(raw[at : at + 2], ()):
+            if match(raw, at) or (before and before(raw, max(0, at - _NEAR), at)):
+                yield Hit(at, rule)
 
 
 def has_long_run(text: str) -> bool:
-    """Whether a gate that wants a long run of digits and capitals has one."""
-    return _LONG in text.encode("utf-8", "surrogatepass").translate(_RUNS)
+    """Whether a gate that wants a long run of digits and capitals may have one."""
+    return _LONG in text.encode("utf-8", "surrogatepass").translate(_ROWS)
 
 
 def finder(literals: Sequence[bytes]) -> Find:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from string import ascii_letters
-from typing import Final, TypeAlias
+from typing import Final
 
 from otel_agent_replay.model.payload import JsonValue
 from otel_agent_replay.redact.gates import finder
 from otel_agent_replay.redact.names import NAME_ENDS, classify
 
-__all__ = ["LEAST_CARD", "LEAST_NUMBER", "Glance", "is_quiet", "looks_json"]
+__all__ = [
+    "LEAST_CARD",
+    "LEAST_NUMBER",
+    "OPENING",
+    "Glance",
+    "is_quiet",
+    "looks_json",
+    "loud_ones",
+]
 
 LEAST_NUMBER: Final = 1000
 """Smaller numbers are no secrets, whatever they are called."""
@@ -20,20 +29,22 @@ LEAST_CARD: Final = 10**12
 _PECULIAR: Final = frozenset({"$type", "logprob", "logProbability"})
 """Keys of objects in which a text is not for itself: bytes, tokens of an answer."""
 _FLAG: Final = "--"
+_BETWEEN: Final = "\0"
 _SMALL: Final = bytes(range(256)).lower()
 _NO_LETTERS: Final = bytes(
-    code for code in range(256) if chr(code) not in ascii_letters + ":"
+    code for code in range(256) if chr(code) not in ascii_letters + ":\0"
 )
 _telling_keys: Final = finder(
     [f"{name}:".encode() for name in sorted(NAME_ENDS | {"value"})]
     + [f"{name.lower()}:".encode() for name in sorted(_PECULIAR - {"$type"})],
 )
+_CONTAINERS: Final = frozenset({dict, list})
 _HARMLESS: Final = frozenset({float, bool, type(None)})
-_OPENING: Final = frozenset(
+OPENING: Final = frozenset(
     {"{", "[", "\ufeff"} | {chr(c) for c in range(0x3001) if chr(c).isspace()},
 )
 """What a JSON object or list may begin with."""
-_Pair: TypeAlias = tuple[str | None, JsonValue]
+_MARKS: Final = OPENING | {_FLAG[0]}
 
 
 class Glance:
@@ -54,53 +65,79 @@ class Glance:
         self.names: set[str] = set()
         self.inner: list[str] = []
         self.large: list[str] = []
-        self._take(value)
-        if not all(map(_is_mute, self.names)):
-            self.plain = self.plain and _PECULIAR.isdisjoint(self.names)
+        objects = self._take(value)
+        telling = {name for name in self.names if not _is_mute(name)}
+        if telling:
+            self.plain = self.plain and _PECULIAR.isdisjoint(telling)
             if names:
-                self._take_names(value)
+                self._take_names(objects, telling)
 
-    def _take(self, value: JsonValue) -> None:
-        """Take in all but what names say; most time goes here."""
+    def _take(self, value: JsonValue) -> list[Mapping[str, JsonValue]]:
+        """Take in all but what names say; return all objects. Most time goes here."""
+        objects: list[Mapping[str, JsonValue]] = []
         todo: list[JsonValue] = [value]
         for each in todo:
             if isinstance(each, dict):
-                self.keys += len(each)
-                self.names.update(each)
+                objects.append(each)
                 self._take_items(each.values(), todo)
             elif isinstance(each, list):
-                self._take_items(each, todo)
-                if any(x.__class__ is str and x[:2] == _FLAG for x in each):
-                    self.plain = False
+                self._take_items(each, todo, in_list=True)
             else:
                 self._take_items((each,), todo)
+        self.keys = sum(map(len, objects))
+        self.names.update(*objects)
+        return objects
 
-    def _take_items(self, items: Iterable[JsonValue], todo: list[JsonValue]) -> None:
+    def _take_items(
+        self,
+        items: Iterable[JsonValue],
+        todo: list[JsonValue],
+        *,
+        in_list: bool = False,
+    ) -> None:
         for item in items:
-            kind = item.__class__
-            if kind is str:
-                if isinstance(item, str) and item[:1] in _OPENING:
-                    self.inner.append(item)
-            elif kind is dict or kind is list:
+            if isinstance(item, str):
+                if item[:1] in _MARKS:
+                    self._take_text(item, in_list=in_list)
+            elif item.__class__ in _CONTAINERS:
                 todo.append(item)
-            elif kind is int and isinstance(item, int):
-                if item >= LEAST_CARD:
-                    self.large.append(str(item))
-            elif kind not in _HARMLESS:
-                self.plain = False
+            elif item.__class__ not in _HARMLESS:
+                self._take_number(item)
 
-    def _take_names(self, value: JsonValue) -> None:
-        todo: list[_Pair] = [(None, value)]
-        while todo and self.plain:
-            name, each = todo.pop()
-            if isinstance(each, dict):
-                todo += self._members(each)
-            elif isinstance(each, list):
-                todo += [(name, item) for item in each]
-            elif name is not None:
+    def _take_text(self, text: str, *, in_list: bool) -> None:
+        if text[:1] in OPENING:
+            self.inner.append(text)
+        elif in_list and text[:2] == _FLAG:
+            self.plain = False
+
+    def _take_number(self, value: JsonValue) -> None:
+        if value.__class__ is not int:
+            self.plain = False
+        elif isinstance(value, int) and value >= LEAST_CARD:
+            self.large.append(str(value))
+
+    def _take_names(
+        self, objects: Iterable[Mapping[str, JsonValue]], telling: AbstractSet[str]
+    ) -> None:
+        for each in objects:
+            if not self.plain:
+                break
+            if not telling.isdisjoint(each):
+                for name, value in self._members(each):
+                    self._take_below(name, value)
+
+    def _take_below(self, name: str, value: JsonValue) -> None:
+        """Take in what stands under a name, also as an item of a list."""
+        todo = [value]
+        for each in todo:
+            if isinstance(each, list):
+                todo += each
+            else:
                 self._take_named(name, each)
 
-    def _members(self, value: Mapping[str, JsonValue]) -> Iterable[_Pair]:
+    def _members(
+        self, value: Mapping[str, JsonValue]
+    ) -> Iterable[tuple[str, JsonValue]]:
         called = value.get("name", value.get("key")) if "value" in value else None
         if not isinstance(called, str):
             return value.items()
@@ -126,12 +163,34 @@ def _is_mute(name: str) -> bool:
 def is_quiet(text: str) -> bool:
     """Whether in a text, if it is JSON, all is plain and no name says anything.
 
-    Large numbers it leaves to others. Never wrong where it says yes.
+    The text is not marked, see `gates`; large numbers it leaves to others. Never
+    wrong where it says yes.
     """
-    if "\\" in text or '"--' in text or "$type" in text:
-        return False
+    if "\\" in text:
+        pieces = text.split("\\")
+        if not all(pieces[1:]):
+            # Escapes in escapes: what a letter is depends on who reads it.
+            return False
+        text = pieces[0] + "".join([piece[1:] for piece in pieces[1:]])
+    return next(_tellings(text), None) is None
+
+
+def loud_ones(texts: Sequence[str]) -> Iterable[str]:
+    """Return those of some texts that are not quiet, in no order."""
+    joined = _BETWEEN.join(texts)
+    if joined.count(_BETWEEN) >= max(1, len(texts)):
+        return texts
+    if "\\" in joined:
+        plain = [each for each in texts if "\\" not in each]
+        return [*(each for each in texts if "\\" in each), *loud_ones(plain)]
+    return {texts[number] for number in _tellings(joined)}
+
+
+def _tellings(text: str) -> Iterator[int]:
+    """Yield in which of some joined texts a name may say something."""
     letters = text.encode("utf-8", "replace").translate(_SMALL, _NO_LETTERS)
-    return not any(_telling_keys(letters, overlapping=False))
+    for _, start, _ in _telling_keys(letters, overlapping=False):
+        yield letters.count(_BETWEEN.encode(), 0, start)
 
 
 def looks_json(text: str) -> bool:

@@ -39,6 +39,8 @@ _NAMING: Final = frozenset({"name", "key", "$type"})
 _LEAST: Final = 512
 _MOST: Final = 4 << 20
 _MEMO: Final = 2 << 20
+_HEADS: Final = 8
+_LONGEST_HEAD: Final = 64 << 10
 _BLANKS: Final = re.compile(r"[ \t]*")
 # No faster parser tells where a value ends.
 _decode: Final = JSONDecoder().raw_decode
@@ -121,6 +123,8 @@ class GrowingBodies:
         self._documents = documents
         self._elements: Memo[_Element] = Memo(_MEMO)
         self._members: Memo[_Member] = Memo(_MEMO)
+        self._arounds: Memo[_Around] = Memo(_MEMO)
+        self._heads: tuple[bytes, ...] = ()
 
     def redacted(
         self, raw: bytes, before: Sequence[GrowingBody]
@@ -157,10 +161,12 @@ class GrowingBodies:
         return self._made(raw, around, found, before, kept)
 
     def _first(self, raw: bytes) -> GrowingBody:
-        text = raw.decode()
-        begin = _list_in(text)
-        found = [*_elements(text[begin:], whole=False, first=True)]
-        raw_head = text[:begin].encode()
+        raw_head = self._known_head(raw)
+        if not raw_head:
+            text = raw.decode()
+            raw_head = text[: _list_in(text)].encode()
+        text = raw[len(raw_head) :].decode()
+        found = [*_elements(text, whole=False, first=True)]
         stop = len(raw_head) + sum(len(each.text.encode()) for each in found)
         around = self._around(raw_head, raw[stop:])
         return self._made(raw, around, found, None, 0)
@@ -201,6 +207,13 @@ class GrowingBodies:
             grown=grown,
         )
 
+    def _known_head(self, raw: bytes) -> bytes:
+        """Return what an earlier body had before its elements, where this one has too.
+
+        What begins alike has its list at the same place.
+        """
+        return next((each for each in self._heads if raw.startswith(each)), b"")
+
     # --- parts ----------------------------------------------------------------------
 
     def _element(self, name: str, number: int, raw: _Raw) -> _Element:
@@ -219,6 +232,17 @@ class GrowingBodies:
         return made
 
     def _around(self, raw_head: bytes, raw_tail: bytes) -> _Around:
+        """Return what stands around the list, redacted."""
+        memo = f"{raw_head.decode()}\0{raw_tail.decode()}"
+        known = self._arounds.get(memo)
+        if known is None:
+            known = self._made_around(raw_head, raw_tail)
+            self._arounds.put(memo, known)
+            if raw_head not in self._heads and len(raw_head) <= _LONGEST_HEAD:
+                self._heads = (raw_head, *self._heads[: _HEADS - 1])
+        return known
+
+    def _made_around(self, raw_head: bytes, raw_tail: bytes) -> _Around:
         """Redact the members around the list, each on its own."""
         head, tail = raw_head.decode(), raw_tail.decode()
         text, begin = f"{head}{tail}", len(head)
@@ -322,9 +346,7 @@ def _members(text: str) -> Iterator[_Place]:
     """Yield where the members of a JSON object stand; it must fill the text."""
     at = _skip(text, _after(text, 0, "{"))
     while True:
-        if text[at : at + 1] != '"':
-            raise _UncutError
-        value = _skip(text, _after(text, _skip(text, _end(text, at)), ":"))
+        value = _value_after(text, at)
         end = _end(text, value)
         yield _Place(at, value, end)
         at = _skip(text, end)
@@ -335,14 +357,24 @@ def _members(text: str) -> Iterator[_Place]:
         raise _UncutError
 
 
+def _value_after(text: str, at: int) -> int:
+    """Return where the value of a key begins."""
+    if text[at : at + 1] != '"':
+        raise _UncutError
+    return _skip(text, _after(text, _skip(text, _end(text, at)), ":"))
+
+
 def _list_in(text: str) -> int:
     """Return where the elements of the conversation begin."""
-    for each in _members(text):
-        if text[each.value : each.value + 1] == "[" and (
-            text[each.start + 1 : text.index('"', each.start + 1)] in _LISTS
+    at = _skip(text, _after(text, 0, "{"))
+    while True:
+        start, value = at, _value_after(text, at)
+        if text[value : value + 1] == "[" and (
+            text[start + 1 : text.index('"', start + 1)] in _LISTS
         ):
-            return each.value + 1
-    raise _UncutError
+            return value + 1
+        at = _skip(text, _end(text, value))
+        at = _skip(text, _after(text, at, ","))
 
 
 def _elements(text: str, *, whole: bool, first: bool = False) -> Iterator[_Raw]:

@@ -24,12 +24,13 @@ _AFTER: Final = re.compile(
     re.IGNORECASE,
 )
 _ASSIGNED: Final = re.compile(
-    f"(?i:(?:{'|'.join(_CORE_WORDS)})".encode()
-    # Where case does not count, a regular expression takes a long s for one.
-    + rb"(?:s|\xc5\xbf)?[_-]?(?:hash|confirmation|number|[0-9])?)"
-    + rb"(?:\\[nrtfb]|[\s\x1c-\x1f\x80-\xff\"'\\])*[:=]",
+    # Of more than one no name says anything, save of credentials. Where case does
+    # not count, a regular expression takes a long s for one.
+    rb"(?:(?<=(?i:credential))[sS]|\xc5\xbf)?"
+    rb"[_-]?(?:(?i:hash|confirmation|number)|[0-9])?"
+    rb"(?:\\[nrtfb]|[\s\x1c-\x1f\x80-\xff\"'\\])*[:=]",
 )
-"""A name and its sign in UTF-8, also as JSON writes what may stand between."""
+"""What follows a name and ends in a sign, in UTF-8, also as JSON writes it."""
 _FLAG: Final = re.compile(rb"--[A-Za-z0-9_.-]*\Z")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{0,48}$")
 _OPEN: Final = re.compile(r"\\{0,8}[\"']")
@@ -184,7 +185,7 @@ NAMED_RULES: Final[tuple[Rule, ...]] = (
         definition=f"{_CORE_WORDS} {_AFTER.pattern} {_BARE.pattern} {_CODE.pattern}",
         find=_assignments,
         by_name=True,
-        gate=Gate(_CORE_WORDS, pattern=_ASSIGNED, before=_FLAG),
+        gate=Gate(_CORE_WORDS, after=_ASSIGNED, before=_FLAG),
     ),
     Rule(
         name="said-secret",

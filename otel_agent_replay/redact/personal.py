@@ -16,8 +16,9 @@ from otel_agent_replay.redact.shapes import pattern_rule
 __all__ = ["PERSONAL_RULES"]
 
 _LOCAL_PART: Final = 64
-_LOCAL_EXTRA: Final = frozenset(".!#$%&'*+-/=?^_`{|}~")
-_LOCAL_EDGE: Final = ".!#$%&'*+-/=?^`{|}~"
+_LOCAL: Final = re.compile(r"[\w.$%+}~-]*")
+"""Without the signs that stand around an address in text or markup."""
+_LOCAL_EDGE: Final = ".$%+-}~"
 _DOMAIN: Final = re.compile(
     r"(?:[^\W_][\w-]{0,62}\.){1,8}(?P<top>[^\W\d_]{2,24})(?![\w-])",
 )
@@ -42,19 +43,9 @@ def _emails(text: str) -> Iterator[Found]:
 
 
 def _local_start(text: str, at: int, stop: int) -> int:
-    start = at
-    limit = max(stop, at - _LOCAL_PART)
-    while start > limit and (
-        text[start - 1].isalnum() or text[start - 1] in _LOCAL_EXTRA
-    ):
-        start -= 1
-    # What stands around an address in text or markup is no part of it.
-    local = text[start:at]
-    for sign in "/=`{|?&'*^!#":
-        cut = local.rfind(sign)
-        if cut >= 0:
-            start += cut + 1
-            local = local[cut + 1 :]
+    before = text[max(stop, at - _LOCAL_PART) : at]
+    backwards = _LOCAL.match(before[::-1])
+    local = before[len(before) - backwards.end() :] if backwards else ""
     return at - len(local.lstrip(_LOCAL_EDGE))
 
 
@@ -167,10 +158,13 @@ _PRIVATE_172: Final = ipaddress.IPv4Network("172.16.0.0/12")
 _COLONS: Final = re.compile(
     r"(?<![\w:.])[0-9A-Fa-f:]{2,4}[0-9A-Fa-f:]{1,36}(?:\.[0-9]{1,3}){0,3}(?![\w:]|\.[0-9])",
 )
-_COLONS_IN_A_ROW: Final = re.compile(
-    rb":(?:[0-9A-Fa-f]{1,4}::|:[0-9A-Fa-f]{1,4}:|[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){4})",
+_SHORTENED: Final = re.compile(
+    rb"::[0-9A-Fa-f]{1,4}:|(?<=:)[0-9A-Fa-f]::|(?<=:[0-9A-Fa-f])[0-9A-Fa-f]::"
+    rb"|(?<=:[0-9A-Fa-f]{2})[0-9A-Fa-f]::|(?<=:[0-9A-Fa-f]{3})[0-9A-Fa-f]::",
 )
-"""In every address of three groups and more; in no time of day and no `a::b`."""
+"""In every address of three groups and more that has a `::`; in no `a::b`."""
+_IN_FULL: Final = re.compile(rb":[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){4}")
+"""In every other address; in no time of day."""
 _LEAST_GROUPS: Final = 3
 
 
@@ -213,7 +207,7 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
         Gate(
             ("0000-0000-0000", "0000-000000-0000"),
             tuple(f"{pair:02}" for pair in range(100)),
-            _THIRTEEN_DIGITS,
+            pattern=_THIRTEEN_DIGITS,
         ),
         _is_card,
     ),
@@ -285,6 +279,13 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
         kind="ipv6",
         definition=_COLONS.pattern,
         find=_ipv6_addresses,
-        gate=Gate(pattern=_COLONS_IN_A_ROW),
+        gate=Gate(
+            (
+                *(f"::{sign}" for sign in "0abcdef"),
+                *(f"{sign}::" for sign in "0abcdef"),
+            ),
+            row=_IN_FULL,
+            pattern=_SHORTENED,
+        ),
     ),
 )

@@ -56,16 +56,21 @@ class Gate(NamedTuple):
         literals: ASCII texts of which one must occur; letters of any case, any digit
             for `0`, a space for `-`.
         runs: Or else with what a run of 13 and more digits and capitals must begin:
-            two characters each.
+            two characters each. One of digits alone behind a `.` or `+` is none.
+        row: Or else what must occur in a row of 13 and more hexadecimal digits,
+            capitals and colons.
         pattern, before: What must stand where the literal or run does, or in the 48
             bytes before it, in UTF-8; one of both is enough. Without literals and
             runs the pattern alone is searched.
+        after: What must stand right behind the literal, instead of `pattern`.
     """
 
     literals: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    row: re.Pattern[bytes] | None = None
     pattern: re.Pattern[bytes] | None = None
     before: re.Pattern[bytes] | None = None
+    after: re.Pattern[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

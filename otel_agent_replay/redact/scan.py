@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.redact.edits import Edit, Edits, applied, difference, shifted
 from otel_agent_replay.redact.failure import RedactionError
 from otel_agent_replay.redact.forms import is_pseudonym, pseudonyms_in
-from otel_agent_replay.redact.gates import ESCAPED, Gates, has_long_run
+from otel_agent_replay.redact.gates import ESCAPED, MARKED, Gates, has_long_run
 from otel_agent_replay.redact.memo import Memo
 from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
@@ -37,11 +38,20 @@ class Look(NamedTuple):
     Attributes:
         places: Where in its UTF-8 something may be; in no order.
         rules: Numbers of the rules that may find something; `ESCAPED` if more may be
-            in it as JSON, where letters and signs are written as something else.
+            in it as JSON, where letters and signs are written as something else,
+            `MARKED` if a text in it may say what another one is.
     """
 
-    places: list[int]
-    rules: set[int]
+    places: Sequence[int]
+    rules: AbstractSet[int]
+
+    @property
+    def marked(self) -> bool:
+        """Whether a text may say what another one is, in how JSON writes both."""
+        return not self.rules.isdisjoint({ESCAPED, MARKED})
+
+
+_CLEAR: Final = Look((), frozenset())
 
 
 class Scanner:
@@ -74,6 +84,11 @@ class Scanner:
         self._known_raw = tuple(each.encode() for each in self._literals)
         self._ungated = frozenset(
             number for number, rule in enumerate(self._rules) if rule.gate is None
+        )
+        self._in_runs = frozenset(
+            number
+            for number, rule in enumerate(self._rules)
+            if rule.gate is not None and rule.gate.runs
         )
         self._gates = Gates(
             {
@@ -110,11 +125,14 @@ class Scanner:
     def look(self, text: str) -> Look:
         """Look at a text, which may be JSON."""
         raw = _utf8(text)
+        hits = self._gates.hits(raw)
+        if not hits and not self._known_raw:
+            return _CLEAR
         rules: set[int] = set()
         places: list[int] = []
-        for at, rule in self._gates.hits(raw):
+        for at, rule in hits:
             rules.add(rule)
-            if rule != ESCAPED:
+            if rule >= 0:
                 places.append(at)
         for literal in self._known_raw:
             at = raw.find(literal)
@@ -122,6 +140,12 @@ class Scanner:
                 places.append(at)
                 at = raw.find(literal, at + 1)
         return Look(places, rules)
+
+    def is_clear(self, text: str) -> bool:
+        """Whether a look at a text finds nothing."""
+        if self._gates.hits(text.encode("utf-8", "surrogatepass")):
+            return False
+        return not self._literals or not self._known(text)
 
     def _known(self, text: str) -> list[str]:
         return [literal for literal in self._literals if literal in text]
@@ -135,48 +159,56 @@ class Scanner:
         by_name: bool = True,
         look: Look | None = None,
     ) -> Edits:
-        candidates = self._candidates(text, look)
-        rules = [rule for rule in candidates if by_name or not rule.by_name]
-        if not rules and not known and first is None:
+        numbers = self._candidates(text, look, by_name=by_name)
+        if not numbers and not known and first is None:
             return ()
         readers: list[Reader] = [self._literal(literal) for literal in known]
         if first is not None:
             readers.append(self._reader("the form", first))
-        readers += [self._rule(rule) for rule in rules]
+        before = len(readers)
+        readers += [self._rule(self._rules[number]) for number in numbers]
         # Most texts hold nothing; only one that does is searched for pseudonyms.
-        waiting = next((n for n, read in enumerate(readers) if read(text)), None)
-        if waiting is None:
+        each = ((n, edits) for n, read in enumerate(readers) if (edits := read(text)))
+        waiting, found = next(each, (len(readers), ()))
+        if not found:
             return ()
+        if has_long_run(text):
+            # A piece may begin in the middle of what was one word.
+            done = numbers[waiting - before] if waiting >= before else 0
+            numbers = self._more_candidates(numbers, done, by_name=by_name)
+            readers[max(waiting, before) :] = [
+                self._rule(self._rules[number]) for number in numbers
+            ]
         made: list[Edit] = []
-        pieces = _between(pseudonyms_in(text), 0, len(text))
-        # A piece may begin in the middle of what was one word.
-        reading = readers[waiting : len(readers) - len(rules)]
-        done = waiting - (len(readers) - len(rules))
-        chosen = {id(rule) for rule in rules}
-        after = self._number(rules[done]) if done >= 0 else 0
-        reading += [
-            self._rule(rule)
-            for rule in self._rules[after:]
-            if id(rule) in chosen
-            or ((by_name or not rule.by_name) and _may_begin(rule, text))
-        ]
-        for reader in reading:
+        held = [*pseudonyms_in(text)]
+        pieces = _between(held, 0, len(text))
+        if not held:
+            pieces = _taken(text, pieces[0], found, made)
+            waiting += 1
+        for reader in readers[waiting:]:
             pieces = _cut(text, pieces, reader, made)
         return tuple(sorted(made))
 
-    def _candidates(self, text: str, look: Look | None) -> list[Rule]:
-        """Return the rules whose gate the text passes, in order."""
+    def _candidates(self, text: str, look: Look | None, *, by_name: bool) -> list[int]:
+        """Return the rules whose gate the text passes, by number, in order."""
         numbers = set(self._ungated)
         if look is not None:
             numbers |= look.rules
         elif len(text) >= _LEAST_TEXT:
             numbers.update(hit.rule for hit in self._gates.hits(_utf8(text)))
-        numbers.discard(ESCAPED)
-        return [self._rules[number] for number in sorted(numbers)]
+        numbers -= {ESCAPED, MARKED}
+        return sorted(n for n in numbers if by_name or not self._rules[n].by_name)
 
-    def _number(self, rule: Rule) -> int:
-        # Comparing rules by what they hold takes as long as trying them.
-        return next(n for n, each in enumerate(self._rules) if each is rule)
+    def _more_candidates(
+        self, numbers: Sequence[int], done: int, *, by_name: bool
+    ) -> list[int]:
+        """Return the rules from one on that may find something in a piece."""
+        wanted = {*numbers, *self._in_runs}
+        return [
+            number
+            for number in range(done, len(self._rules))
+            if number in wanted and (by_name or not self._rules[number].by_name)
+        ]
 
     def _rule(self, rule: Rule) -> Reader:
         if rule.rewrite is not None:
@@ -260,15 +292,23 @@ def _cut(
 ) -> list[tuple[int, int]]:
     """Add what is found in the pieces to `made`; return what is left of them."""
     left: list[tuple[int, int]] = []
-    for start, end in pieces:
+    for piece in pieces:
+        start, end = piece
         whole = end - start == len(text)
-        edits = shifted(read(text if whole else text[start:end]), start)
+        edits = read(text if whole else text[start:end])
         if edits:
-            made += [e for e in edits if text[e.start : e.end] != e.text]
-            left += _between(((e.start, e.end) for e in edits), start, end)
+            left += _taken(text, piece, shifted(edits, start), made)
         else:
-            left.append((start, end))
+            left.append(piece)
     return left
+
+
+def _taken(
+    text: str, piece: tuple[int, int], edits: Edits, made: list[Edit]
+) -> list[tuple[int, int]]:
+    """Add what was found in a piece to `made`; return what is left of it."""
+    made += [e for e in edits if text[e.start : e.end] != e.text]
+    return _between(((e.start, e.end) for e in edits), *piece)
 
 
 def _rewriter(name: str, rewrite: Callable[[str], str]) -> Reader:
@@ -289,11 +329,6 @@ def _guarded(name: str, function: Callable[[str], _T], piece: str) -> _T:
     except Exception as error:  # noqa: BLE001 - whatever a rule raises drops the text
         problem = f"it raised {type(error).__name__}"
         raise RedactionError(f"Rule {name}", problem) from None
-
-
-def _may_begin(rule: Rule, text: str) -> bool:
-    gate = rule.gate
-    return gate is not None and bool(gate.runs) and has_long_run(text)
 
 
 def _utf8(text: str) -> bytes:

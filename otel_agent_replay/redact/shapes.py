@@ -111,10 +111,12 @@ _BEARER: Final = re.compile(
 _BASIC: Final = re.compile(r"(?ai:\bbasic)\s{1,4}(?P<it>[A-Za-z0-9+/]{6,}={0,2})")
 _BEARER_IN_BYTES: Final = re.compile(rb"(?i)bearer(?:" + SPACE + rb"|%20|\+)")
 _BASIC_IN_BYTES: Final = re.compile(
-    rb"(?i)basic"
+    # Most often it is one space and a word.
+    rb"(?: (?=[A-Za-z0-9+/])|(?! [A-Za-z0-9+/])"
     + SPACE
-    + rb"{1,12}(?:[a-z0-9+/]{4})*"
-    + rb"(?:[a-z0-9+/]{4}(?![a-z0-9+/])|[a-z0-9+/]{2}==|[a-z0-9+/]{3}=)",
+    + rb"{1,12})(?:[A-Za-z0-9+/]{4})*"
+    + rb"(?:[A-Za-z0-9+/]{4}(?![A-Za-z0-9+/])"
+    + rb"|[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)",
 )
 """What by its length is no Base64 is a word."""
 _LONG_ENOUGH_TO_BE_NO_WORD: Final = 24
@@ -191,7 +193,7 @@ SHAPE_RULES: Final[tuple[Rule, ...]] = (
         kind="basic",
         definition=_BASIC.pattern,
         find=_basics,
-        gate=Gate(("basic",), pattern=_BASIC_IN_BYTES),
+        gate=Gate(("basic",), after=_BASIC_IN_BYTES),
     ),
 )
 

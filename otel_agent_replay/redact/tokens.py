@@ -31,6 +31,9 @@ _ESCAPE: Final = re.compile(
     re.DOTALL,
 )
 """How one character of a string is written, where not as itself."""
+_WINDOW: Final = 512
+_BLANKS: Final = 32
+_BACKSLASH: Final = 0x5C
 
 
 def token_edits(text: str, changes: Mapping[int, Edits | str]) -> Edits:
@@ -45,46 +48,93 @@ def token_edits(text: str, changes: Mapping[int, Edits | str]) -> Edits:
         if isinstance(change, str):
             made.append(Edit(leaf.start(), leaf.end(), change))
         elif change is not None:
-            made += _inside(leaf.group()[1:-1], leaf.start() + 1, change)
+            raw = leaf.group()[1:-1]
+            made += _inside(raw, _decoded(raw), leaf.start() + 1, change)
         if number == last:
             break
     return tuple(made)
 
 
 class Written(NamedTuple):
-    """A string of a JSON text: where what is between its quotes begins, and that."""
+    """A string of a JSON text.
+
+    Attributes:
+        start: Where what is between its quotes begins.
+        raw: What is between its quotes.
+        text: What it says.
+    """
 
     start: int
     raw: str
-
-    @property
-    def text(self) -> str:
-        """What the string says."""
-        return _decoded(self.raw)
+    text: str
 
     def edits(self, changes: Edits) -> list[Edit]:
         """Return edits of what the string says as edits of the JSON text."""
-        return _inside(self.raw, self.start, changes)
+        return _inside(self.raw, self.text, self.start, changes)
 
 
 def strings_at(text: str, places: Iterable[int]) -> Iterator[Written]:
     """Yield the strings of a JSON text that stand at places of its UTF-8, in order."""
     raw = text.encode("utf-8", "surrogatepass")
-    # Of equal length, and every quote left begins or ends a string.
-    masked = raw.replace(b"\\\\", b"..").replace(b'\\"', b"..")
-    quotes = counted = end = characters = measured = 0
+    is_ascii = len(raw) == len(text)
+    end = characters = measured = 0
     for place in sorted(places):
         if place < end:
             continue
-        start = masked.rfind(b'"', 0, place) + 1
-        quotes += masked.count(b'"', counted, start)
-        counted = start
-        if quotes % 2 == 0:
+        quote = _quote_before(raw, place)
+        if not _opens(raw, quote):
             continue
-        end = masked.find(b'"', start)
+        start = quote + 1
+        end = _quote_after(raw, start)
+        if is_ascii:
+            inside = text[start:end]
+            yield Written(start, inside, _decoded(inside))
+            continue
         characters += len(raw[measured:start].decode("utf-8", "surrogatepass"))
         measured = start
-        yield Written(characters, raw[start:end].decode("utf-8", "surrogatepass"))
+        inside = raw[start:end].decode("utf-8", "surrogatepass")
+        yield Written(characters, inside, _decoded(inside))
+
+
+def _masked(raw: bytes) -> bytes:
+    """Return bytes of equal length in which each quote begins or ends a string."""
+    return raw.replace(b"\\\\", b"..").replace(b'\\"', b"..")
+
+
+def _quote_before(raw: bytes, place: int) -> int:
+    """Return where before a place the last quote stands that is not escaped, or -1."""
+    size = _WINDOW
+    while True:
+        low = max(0, place - size)
+        while low and raw[low - 1] == _BACKSLASH:
+            low -= 1
+        at = _masked(raw[low:place]).rfind(b'"')
+        if at >= 0 or not low:
+            return at + low if at >= 0 else -1
+        size *= 4
+
+
+def _quote_after(raw: bytes, start: int) -> int:
+    """Return where a string ends that begins somewhere."""
+    size = _WINDOW
+    while True:
+        at = _masked(raw[start : start + size]).find(b'"')
+        if at >= 0 or start + size >= len(raw):
+            return start + at if at >= 0 else len(raw)
+        size *= 4
+
+
+def _opens(raw: bytes, quote: int) -> bool:
+    """Whether a quote that is not escaped begins a string."""
+    if quote < 0:
+        return False
+    before = raw[max(0, quote - _BLANKS) : quote].rstrip()[-1:]
+    if before and before not in b"{[,:":
+        return False
+    after = raw[quote + 1 : quote + 1 + _BLANKS].lstrip()[:1]
+    if after and after not in b",:}]":
+        return True
+    return _masked(raw[:quote]).count(b'"') % 2 == 0
 
 
 def text_edits_in(text: str, changes: Mapping[str, Edits]) -> Edits:
@@ -96,9 +146,10 @@ def text_edits_in(text: str, changes: Mapping[str, Edits]) -> Edits:
         if end - start < least:
             continue
         raw = text[start + 1 : end - 1]
-        edits = changes.get(_decoded(raw))
+        says = _decoded(raw)
+        edits = changes.get(says)
         if edits is not None:
-            made += _inside(raw, start + 1, edits)
+            made += _inside(raw, says, start + 1, edits)
     return tuple(made)
 
 
@@ -106,8 +157,8 @@ def _decoded(raw: str) -> str:
     return str(parse_json(f'"{raw}"')) if "\\" in raw else raw
 
 
-def _inside(raw: str, offset: int, edits: Edits) -> list[Edit]:
-    """Return edits of a string's value as edits of how it is written."""
+def _inside(raw: str, says: str, offset: int, edits: Edits) -> list[Edit]:
+    """Return edits of what a string says as edits of how it is written."""
     if "\\" not in raw:
         return [
             Edit(offset + start, offset + end, dump_json(text)[1:-1])
@@ -118,7 +169,11 @@ def _inside(raw: str, offset: int, edits: Edits) -> list[Edit]:
     for start, end, text in edits:
         places: list[int] = []
         for place in (start, end):
-            read += _written(raw, read, place - done)
+            usual = dump_json(says[done:place])[1:-1]
+            if raw.startswith(usual, read):
+                read += len(usual)
+            else:
+                read += _written(raw, read, place - done)
             done = place
             places.append(offset + read)
         made.append(Edit(places[0], places[1], dump_json(text)[1:-1]))
