@@ -3,18 +3,23 @@
     python benchmarks/store.py [--spans 20000] [--long-runs 4] [--repeat 3] [--json]
 
 takes the runs that AGENT_REPLAY_CORPUS has, recorded by the pipeline's own finisher
-with redaction on, and copies them under new ids: to so many spans, and into long
-runs of 400 steps of one growing conversation; 50 runs go on at once. They are
-written, in the same batches and in one run, to
+with redaction on, and copies them under new ids: to so many spans, of which 50 runs go
+on at once (`corpus`), into long runs of 400 steps of one growing conversation
+(`long`), and both interleaved in the same tables (`mixed`). They are written, in the
+same batches and in one run, to
 
 * ClickHouse: ours, and the Collector's `otel_traces` with payloads inline, as it was
   for years (bloom filters) and as it is now (text indexes);
 * SQLite: ours, and a file with one zstd-1 blob a span, of all that the span holds
   and of the bodies alone; LangGraph's SqliteSaver with the same conversations.
 
-`sent` is what went over the socket, compressed as the client does it; `disk` is
-after merges, indexes included; spans a second are the median of the repeats, taken
-in turn. A ratio says how many times ours another one takes, in bytes or in time.
+`raw` is what the server was given, before any compression; `sent` is what went over the
+socket: ours with zstd, the Collector's with lz4, its default, and once with zstd too;
+`disk` is after merges, indexes included; spans a second are the median of the repeats, taken
+in turn. `payload once` is what zstd-3 makes, in one frame a run, of all that it sends
+and gets: each message, header list and answer once. `payload and rows once` has its
+spans in it as well, without their payloads: ids, times, names, short attributes.
+A ratio says how many times ours another one takes, in bytes or in time.
 Read the ratios; the rest varies with the machine. A ClickHouse server is
 started from `otel-agent-replay[clickhouse-server]`; LangGraph is in
 `requirements-store.txt`.
@@ -35,9 +40,25 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
-from storing_clickhouse import LAYOUTS, Counting, StockTable, disk_by_table, merge
-from storing_sqlite import Blobs, file_bytes, save_checkpoints, zstd
-from storing_work import Copied, Example, batches, continued, interleaved, packed
+from storing_clickhouse import (
+    LAYOUTS,
+    Counting,
+    StockTable,
+    disk_by_table,
+    merge,
+    raw_bytes,
+)
+from storing_sqlite import Blobs, body, file_bytes, save_checkpoints
+from storing_unique import payload_once, said_once
+from storing_work import (
+    Copied,
+    Example,
+    batches,
+    continued,
+    histories,
+    interleaved,
+    packed,
+)
 from sustained import Workload
 
 from otel_agent_replay import semconv
@@ -66,6 +87,7 @@ class Cost:
     disk: float
     seconds: float | None = None
     sent: float | None = None
+    raw: float | None = None
     tables: dict[str, float] | None = None
 
 
@@ -86,11 +108,16 @@ def main() -> None:
     spread = interleaved(long_runs, at_once=asked.long_runs, base_ns=begun)
     count = asked.long_runs * (_LONG + 1)
     long = batches(spread, count=count, size=_LONG_BATCH)
+    spread = interleaved(
+        runs, at_once=_AT_ONCE + asked.long_runs, base_ns=begun, beside=long_runs
+    )
+    mixed = batches(spread, count=asked.spans + count, size=_BATCH)
     with tempfile.TemporaryDirectory() as name, ClickHouseServer() as server:
         measure = _Measure(server=server, folder=Path(name), repeat=asked.repeat)
         results = {
             "corpus": measure.all("corpus", some, found),
             "long": measure.all("long", long, longs),
+            "mixed": measure.all("mixed", mixed, ()),
         }
         growth = measure.growth(long_runs[0])
     if asked.json:
@@ -131,7 +158,8 @@ class _Measure:
             "runs": len({each.scope for _, _, each in spans}),
             "batch": len(some[0]),
             "inline": sum(int(_inline_size(each)) for each in spans) / len(spans),
-            "unique": sum(map(_unique, spans)) / len(spans),
+            "payload once": sum(map(payload_once, spans)) / len(spans),
+            "payload and rows once": sum(map(said_once, spans)) / len(spans),
         }
         costs: dict[str, JsonValue] = {}
         for kind, each in (
@@ -146,6 +174,8 @@ class _Measure:
     def _clickhouse(self, title: str, some: _Batches) -> dict[str, Cost]:
         ways: dict[str, Callable[[str, _Batches], float]] = {_OURS: _write_ours}
         ways |= {f"stock {name}": partial(_write_stock, name) for name in LAYOUTS}
+        name = next(iter(LAYOUTS))
+        ways[f"stock {name}, zstd"] = partial(_write_stock, name, compression="zstd")
         costs = {}
         for name, way in ways.items():
             _PROGRESS.print(f"{title}: ClickHouse, {name}, bytes")
@@ -167,7 +197,10 @@ class _Measure:
             database = urlsplit(url).path.strip("/")
             merge(self.server, database)
             tables = disk_by_table(self.server, database)
-        return Cost(disk=sum(tables.values()), sent=counting.sent, tables={**tables})
+            raw = raw_bytes(self.server, database)
+        return Cost(
+            disk=sum(tables.values()), sent=counting.sent, raw=raw, tables={**tables}
+        )
 
     # --- SQLite --------------------------------------------------------------------
 
@@ -194,14 +227,16 @@ class _Measure:
     def _langgraph(
         self, title: str, conversations: Sequence[Trajectory]
     ) -> dict[str, JsonValue]:
+        if not conversations:
+            return {"skipped": "measured with the others"}
         _PROGRESS.print(f"{title}: LangGraph")
         path = self._path()
-        histories = [*_histories(conversations)]
+        states = [*histories(conversations)]
         try:
-            save_checkpoints(path, histories)
+            save_checkpoints(path, states)
         except ImportError as error:
             return {"skipped": str(error)}
-        return {"disk": file_bytes(path) / len(histories)}
+        return {"disk": file_bytes(path) / len(states)}
 
     def growth(self, run: Example) -> list[JsonValue]:
         """Return what a long run takes in both stores after more and more steps."""
@@ -237,6 +272,7 @@ def _per_span(cost: Cost, some: _Batches, seconds: float) -> Cost:
     return Cost(
         disk=cost.disk / count,
         sent=None if cost.sent is None else cost.sent / count,
+        raw=None if cost.raw is None else cost.raw / count,
         seconds=seconds / count,
         tables={name: size / count for name, size in (cost.tables or {}).items()},
     )
@@ -244,28 +280,6 @@ def _per_span(cost: Cost, some: _Batches, seconds: float) -> Cost:
 
 def _inline_size(each: Copied) -> str:
     return each[2].span.attributes[semconv.SPAN_BYTES]
-
-
-def _unique(each: Copied) -> float:
-    """Return a span's part of what zstd makes of all that its run says once."""
-    example = each[0]
-    known = _COMPRESSED.get(id(example))
-    if known is None:
-        known = len(zstd.compress(b"\n".join(example.sent), 3))
-        _COMPRESSED[id(example)] = known
-    return known / len(example.spans)
-
-
-_COMPRESSED: Final[dict[int, int]] = {}
-
-
-def _histories(
-    conversations: Sequence[Trajectory],
-) -> Iterator[tuple[str, Sequence[JsonValue]]]:
-    for number, each in enumerate(conversations):
-        for place, message in enumerate(each.messages):
-            if message.get("role") == "assistant":
-                yield f"thread-{number}", each.messages[: place + 1]
 
 
 # --- writing, timed ----------------------------------------------------------------
@@ -283,8 +297,10 @@ def _write_ours(url: str, some: _Batches) -> float:
     return seconds
 
 
-def _write_stock(layout: str, url: str, some: _Batches) -> float:
-    table = StockTable(url, layout)
+def _write_stock(
+    layout: str, url: str, some: _Batches, *, compression: str = "lz4"
+) -> float:
+    table = StockTable(url, layout, compression)
     seconds = _timed(table.write, some)
     table.close()
     return seconds
@@ -299,7 +315,7 @@ def _write_blobs(path: Path, some: _Batches) -> float:
 
 def _write_bodies(path: Path, some: _Batches) -> float:
     blobs = Blobs(path)
-    seconds = _timed(lambda s: blobs.write_bodies([(e, _body(e)) for e in s]), some)
+    seconds = _timed(lambda s: blobs.write_bodies([(e, body(e)) for e in s]), some)
     blobs.close()
     return seconds
 
@@ -314,22 +330,13 @@ def _timed(write: Callable[[Sequence[SpanRecord]], None], some: _Batches) -> flo
     return seconds
 
 
-def _body(span: SpanRecord) -> bytes:
-    names = (semconv.HTTP_REQUEST_BODY, semconv.HTTP_RESPONSE_BODY)
-    return "\n".join(
-        event.attributes[name]
-        for event in span.events
-        for name in names
-        if name in event.attributes
-    ).encode()
-
-
 # --- tables ------------------------------------------------------------------------
 
 
 def _show(title: str, result: dict[str, JsonValue]) -> None:
     facts = ", ".join(f"{k} {v:.0f}" for k, v in result.items() if _is_number(v))
-    table = Table("", "sent", "ratio", "disk", "ratio", "spans/s", "ratio")
+    columns = ("raw", "ratio", "sent", "ratio", "disk", "ratio", "spans/s", "ratio")
+    table = Table("", *columns)
     table.title = f"{title}: bytes a span ({facts})"
     ours: JsonValue = {}
     for kind in ("ClickHouse", "SQLite"):
@@ -339,7 +346,8 @@ def _show(title: str, result: dict[str, JsonValue]) -> None:
         for name, cost in costs.items():
             table.add_row(f"{kind}, {name}", *_cells(cost, ours))
     table.add_row("LangGraph checkpoints", *_cells(result["LangGraph"], ours))
-    table.add_row("unique, zstd-3", *_cells({"disk": result["unique"]}, ours))
+    for name in ("payload once", "payload and rows once"):
+        table.add_row(f"{name}, zstd-3", *_cells({"disk": result[name]}, ours))
     Console().print(table)
     skipped = result["LangGraph"]
     if isinstance(skipped, dict) and "skipped" in skipped:
@@ -349,7 +357,7 @@ def _show(title: str, result: dict[str, JsonValue]) -> None:
 def _cells(cost: JsonValue, ours: JsonValue) -> Iterator[str]:
     assert isinstance(cost, dict)
     assert isinstance(ours, dict)
-    for name in ("sent", "disk", "seconds"):
+    for name in ("raw", "sent", "disk", "seconds"):
         value, base = cost.get(name), ours.get(name)
         if not isinstance(value, float):
             yield from ("", "")

@@ -11,13 +11,23 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
+from clickhouse_connect.driver.client import Client
+
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.store.clickhouse_client import ClickHouse, address
 from otel_agent_replay.store.clickhouse_sql import SPAN_COLUMNS
 from otel_agent_replay.store.rows import Row, from_row, to_row
 from otel_agent_replay.testing.clickhouse import ClickHouseServer
 
-__all__ = ["LAYOUTS", "Counting", "StockTable", "disk", "disk_by_table", "merge"]
+__all__ = [
+    "LAYOUTS",
+    "Counting",
+    "StockTable",
+    "disk",
+    "disk_by_table",
+    "merge",
+    "raw_bytes",
+]
 
 LAYOUTS: Final = {
     path.stem: path
@@ -33,11 +43,27 @@ _READ: Final = {
 }
 
 
-class StockTable:
-    """`otel_traces` as a Collector makes it, payloads inline."""
+class _Compressing(ClickHouse):
+    """A server that is sent batches compressed in a way of one's choice."""
 
-    def __init__(self, url: str, layout: str) -> None:
-        self._server = ClickHouse(address(url), create=True)
+    def __init__(self, url: str, compression: str) -> None:
+        super().__init__(address(url), create=True)
+        self._compression = compression
+
+    def _open(self, database: str | None) -> Client:
+        client = super()._open(database)
+        client.write_compression = self._compression
+        return client
+
+
+class StockTable:
+    """`otel_traces` as a Collector makes it, payloads inline.
+
+    Batches are compressed with lz4, as the Collector does it by default.
+    """
+
+    def __init__(self, url: str, layout: str, compression: str = "lz4") -> None:
+        self._server = _Compressing(url, compression)
         self.database = self._server.address.database
         self._server.command(LAYOUTS[layout].read_text(encoding="utf-8"))
 
@@ -90,6 +116,15 @@ def merge(server: ClickHouseServer, database: str) -> None:
     )
     for table in tables.split():
         server.execute(f"OPTIMIZE TABLE {database}.`{table}` FINAL")
+
+
+def raw_bytes(server: ClickHouseServer, database: str) -> int:
+    """Return the bytes that a database has before compression."""
+    text = server.execute(
+        f"""SELECT sum(data_uncompressed_bytes) FROM system.parts
+        WHERE database = '{database}' AND active"""  # noqa: S608
+    )
+    return int(text)
 
 
 def disk_by_table(server: ClickHouseServer, database: str) -> dict[str, int]:

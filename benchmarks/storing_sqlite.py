@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from otel_agent_replay import semconv
 from otel_agent_replay.model.payload import JsonValue
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.store.rows import to_row
@@ -19,7 +20,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["Blobs", "file_bytes", "save_checkpoints", "zstd"]
+__all__ = ["Blobs", "body", "file_bytes", "save_checkpoints", "zstd"]
 
 _ROW = 'INSERT INTO steps ("Trace", "Span", "Start", "Data") VALUES (?, ?, ?, ?)'
 
@@ -57,6 +58,17 @@ class Blobs:
         """Close the file, its log written back."""
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
+
+
+def body(span: SpanRecord) -> bytes:
+    """Return the bodies of a model call, as they went over the wire."""
+    names = (semconv.HTTP_REQUEST_BODY, semconv.HTTP_RESPONSE_BODY)
+    return "\n".join(
+        event.attributes[name]
+        for event in span.events
+        for name in names
+        if name in event.attributes
+    ).encode()
 
 
 def file_bytes(path: Path) -> int:

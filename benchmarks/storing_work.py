@@ -20,7 +20,7 @@ from otel_agent_replay import semconv
 from otel_agent_replay.capture.finished import FinishedSpan, Payload
 from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.content import Contents, PackedSpan, unpack
-from otel_agent_replay.model.payload import JsonObject, dump_json, parse_json
+from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json, parse_json
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.testing.corpus import Trajectory
 
@@ -30,6 +30,7 @@ __all__ = [
     "Example",
     "batches",
     "continued",
+    "histories",
     "interleaved",
     "packed",
     "short_steps",
@@ -122,6 +123,16 @@ def continued(found: Sequence[Trajectory], steps: int, seed: int) -> Trajectory:
         if answers == steps:
             break
     return replace(order[0], messages=tuple(messages))
+
+
+def histories(
+    conversations: Sequence[Trajectory],
+) -> Iterator[tuple[str, Sequence[JsonValue]]]:
+    """Yield the thread and the messages after each answer of conversations."""
+    for number, each in enumerate(conversations):
+        for place, message in enumerate(each.messages):
+            if message.get("role") == "assistant":
+                yield f"thread-{number}", each.messages[: place + 1]
 
 
 def short_steps(
@@ -228,12 +239,22 @@ def _hexadecimal(number: int, place: int, width: int) -> str:
 
 
 def interleaved(
-    examples: Sequence[Example], *, at_once: int, base_ns: int
+    examples: Sequence[Example],
+    *,
+    at_once: int,
+    base_ns: int,
+    beside: Sequence[Example] = (),
 ) -> Iterator[Copied]:
-    """Yield spans without end: of so many runs at once, one span of each in turn."""
+    """Yield spans without end: of so many runs at once, one span of each in turn.
+
+    Those of `beside` begin first of all, and go on among the others.
+    """
     dealt = _dealt(examples)
-    number, now_ns = 0, base_ns
-    going_on: list[_Copy] = []
+    number, now_ns = len(beside), base_ns
+    going_on = [
+        _Copy(example=each, number=place, started_ns=now_ns)
+        for place, each in enumerate(beside)
+    ]
     while True:
         # They begin one after the other, so that no two are at the same step.
         if len(going_on) < at_once:

@@ -49,6 +49,9 @@ class Settings:
         tools: Functions to record as tools: `module:function` or
             `module:function=write`.
         model_apis: URL patterns (`host/path*`) of model APIs unknown to us.
+        effects: What the agent's code reads that is recorded too: `clock`, `random`,
+            `environment`, `file`.
+        files: Patterns of the files whose reads are recorded (`data/*.json`).
         http_allow: Hosts whose plain HTTP calls are recorded; empty means all.
         http_deny: Hosts that are never recorded.
         agent_name, agent_version: What a run without `@agent` is called.
@@ -81,6 +84,8 @@ class Settings:
     redact_allow: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     model_apis: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     http_allow: tuple[str, ...] = ()
     http_deny: tuple[str, ...] = ()
     agent_name: str | None = None

@@ -9,8 +9,12 @@ AgentReplayError
 │   ├── StoreAccessError          reached, but user or password is refused
 │   ├── StoreSchemaError          the store is newer than this code, or not ours
 │   ├── RunNotFoundError          no run with this id (also LookupError)
-│   └── AmbiguousRunError         the prefix fits several runs (also LookupError)
+│   ├── AmbiguousRunError         the prefix fits several runs (also LookupError)
+│   └── StateDamagedError         a checkpoint of a thread lacks a part
+├── ThreadWentOnError             a run cannot be resumed: a later one has gone on from its thread
+├── StateTypeError                a state holds a type that may not be made from stored data (also TypeError)
 ├── RecordingError                a recording file is damaged, too large or of another version (also ValueError)
+├── GoldenError                   a golden cannot be made, found or used
 ├── RunIncompleteError            the run has a gap and cannot be replayed
 ├── StepNotFoundError             the run has no such step (also LookupError)
 ├── UnrenderableError             an answer cannot be written in a provider's wire form (also ValueError)
@@ -20,6 +24,9 @@ AgentReplayError
 ├── LaunchError                   a program cannot be started
 ├── PushError                     spans cannot be sent on over OTLP
 ├── WriteBlockedError             a write was asked for where only reads may run
+├── WriteNotBegunError            a write with a key was not run: it could not be written ahead
+├── WriteInDoubtError             a write with a key has begun before, and nobody knows its end
+├── WriteChangedError             a write with a key came again with other arguments
 └── DivergenceError               a replay differed from its recording
 
 Each error carries the ids it is about as attributes, and its message says
@@ -38,6 +45,7 @@ __all__ = [
     "AmbiguousRunError",
     "ConfigurationError",
     "DivergenceError",
+    "GoldenError",
     "LaunchError",
     "LostContextError",
     "PushError",
@@ -48,13 +56,19 @@ __all__ = [
     "RunIncompleteError",
     "RunNotFoundError",
     "SessionEndedError",
+    "StateDamagedError",
+    "StateTypeError",
     "StepNotFoundError",
     "StoreAccessError",
     "StoreError",
     "StoreSchemaError",
     "StoreUnavailableError",
+    "ThreadWentOnError",
     "UnrenderableError",
     "WriteBlockedError",
+    "WriteChangedError",
+    "WriteInDoubtError",
+    "WriteNotBegunError",
 ]
 
 
@@ -178,6 +192,54 @@ class AmbiguousRunError(StoreError, LookupError):
         return type(self), (self.prefix, self.run_ids)
 
 
+class StateDamagedError(StoreError):
+    """A checkpoint of a thread lacks a part."""
+
+    def __init__(self, thread: str, checkpoint_id: str, problem: str) -> None:
+        self.thread = thread
+        self.checkpoint_id = checkpoint_id
+        self.problem = problem
+        super().__init__(
+            f"Checkpoint {checkpoint_id} of thread {thread!r} cannot be put together: "
+            f"{problem}. Go on from an earlier one, or delete the thread.",
+        )
+
+    def __reduce__(self) -> tuple[type[StateDamagedError], tuple[str, str, str]]:
+        return type(self), (self.thread, self.checkpoint_id, self.problem)
+
+
+class StateTypeError(AgentReplayError, TypeError):
+    """A state holds a type that may not be made from stored data."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module = module
+        self.name = name
+        super().__init__(
+            f"The state holds a {module}.{name}, which may not be made from stored "
+            "data. If you trust it, allow it: AgentReplaySaver(…, "
+            f"allowed_msgpack_modules=[({module!r}, {name!r})]).",
+        )
+
+    def __reduce__(self) -> tuple[type[StateTypeError], tuple[str, str]]:
+        return type(self), (self.module, self.name)
+
+
+class ThreadWentOnError(AgentReplayError):
+    """A run cannot be resumed: a later one has gone on from a thread of its."""
+
+    def __init__(self, thread: str, run_id: str) -> None:
+        self.thread = thread
+        self.run_id = run_id
+        super().__init__(
+            f"Thread {thread!r} went on after run {run_id}, so that run cannot be "
+            "resumed without undoing what came later. Go on from the thread itself, "
+            "or fork the run.",
+        )
+
+    def __reduce__(self) -> tuple[type[ThreadWentOnError], tuple[str, str]]:
+        return type(self), (self.thread, self.run_id)
+
+
 class RecordingError(AgentReplayError, ValueError):
     """A recording file is damaged, too large, or of a version not known here."""
 
@@ -188,6 +250,18 @@ class RecordingError(AgentReplayError, ValueError):
 
     def __reduce__(self) -> tuple[type[RecordingError], tuple[str, str]]:
         return type(self), (self.source, self.problem)
+
+
+class GoldenError(AgentReplayError):
+    """A golden cannot be made, found or used; the message says what to do."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name = name
+        self.problem = problem
+        super().__init__(f"Golden {name}: {problem}")
+
+    def __reduce__(self) -> tuple[type[GoldenError], tuple[str, str]]:
+        return type(self), (self.name, self.problem)
 
 
 class RunIncompleteError(AgentReplayError):
@@ -323,6 +397,57 @@ class WriteBlockedError(AgentReplayError):
 
     def __reduce__(self) -> tuple[type[WriteBlockedError], tuple[str, str]]:
         return type(self), (self.name, self.reason)
+
+
+class WriteNotBegunError(AgentReplayError):
+    """A write with an idempotency key was not run: its intention could not be stored."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name = name
+        self.problem = problem
+        super().__init__(
+            f"{name} was not run, because what it was about to do could not be written "
+            f"ahead: {problem} It is safe to call it again once that is mended.",
+        )
+
+    def __reduce__(self) -> tuple[type[WriteNotBegunError], tuple[str, str]]:
+        return type(self), (self.name, self.problem)
+
+
+class WriteInDoubtError(AgentReplayError):
+    """A write with an idempotency key has begun before, and its end is not known.
+
+    Attributes:
+        name: The write, `tool:key`.
+        problem: What is known of it.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name = name
+        self.problem = problem
+        super().__init__(
+            f"{name} is in doubt and was not run: {problem}. See in the system it "
+            "writes to whether it happened. Then resume the run with "
+            f"in_doubt={{{name!r}: 'assume_done'}} if it did, or 'retry' if it did not "
+            f"(--in-doubt '{name}=assume_done').",
+        )
+
+    def __reduce__(self) -> tuple[type[WriteInDoubtError], tuple[str, str]]:
+        return type(self), (self.name, self.problem)
+
+
+class WriteChangedError(AgentReplayError):
+    """A write came again under the same idempotency key with other arguments."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{name} was called in this run before, with other arguments, and was not "
+            "run again. Make the key of all that tells one write from another.",
+        )
+
+    def __reduce__(self) -> tuple[type[WriteChangedError], tuple[str]]:
+        return type(self), (self.name,)
 
 
 class DivergenceError(AgentReplayError):

@@ -36,10 +36,12 @@ __all__ = [
     "in_force",
     "in_session",
     "install",
+    "is_suppressed",
     "open_call",
     "session",
     "set_base",
     "suppressed",
+    "takes_reads",
 ]
 
 
@@ -292,6 +294,20 @@ def in_session() -> bool:
     return bool(_sessions) or _inside.get() is not None
 
 
+def takes_reads() -> bool:
+    """Return whether what is read here is part of a run.
+
+    Unlike a call, a read that has lost its context, or outlived its session, belongs to
+    nobody: a background thread may look at the clock.
+    """
+    if _suppressed.get():
+        return False
+    inside = _inside.get()
+    if inside is not None:
+        return not inside.ended
+    return _base is not None if _sessions else bool(_process_chain)
+
+
 def current() -> OpenCall | None:
     """Return the call that the running code is inside, or None.
 
@@ -362,6 +378,11 @@ def end_sessions() -> None:
     """
     while _sessions:
         _sessions.pop().ended = True
+
+
+def is_suppressed() -> bool:
+    """Return whether what runs here is telemetry's own."""
+    return _suppressed.get()
 
 
 @contextmanager

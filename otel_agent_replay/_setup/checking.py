@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otel_agent_replay._setup.effects import chosen
 from otel_agent_replay._setup.redaction import policy_of
 from otel_agent_replay._setup.sampling import rates_of
 from otel_agent_replay.config import Settings
@@ -22,5 +23,6 @@ def check(settings: Settings) -> None:
     check_url(settings.store)
     policy_of(settings)
     rates_of(settings)
+    chosen(settings.effects, settings.files)
     for text in settings.tools:
         parse_tool(text)

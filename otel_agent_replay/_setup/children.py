@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from opentelemetry.trace import SpanContext, TraceFlags, format_span_id, format_trace_id
@@ -24,6 +25,7 @@ from opentelemetry.trace import SpanContext, TraceFlags, format_span_id, format_
 from otel_agent_replay import intercept
 from otel_agent_replay._setup.ending import finalize_child
 from otel_agent_replay._setup.program import program_name
+from otel_agent_replay._setup.remembering import Remembering
 from otel_agent_replay.capture.recorder import Recorder
 from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.config import Settings, as_environment
@@ -51,6 +53,7 @@ __all__ = [
 _LOGGER: Final = logging.getLogger("otel_agent_replay")
 PARENT: Final = "AGENT_REPLAY_PARENT"
 SESSION: Final = "AGENT_REPLAY_SESSION"
+_SITE: Final = Path(__file__).with_name("site")
 _ENV_ARGUMENT: Final = 10
 """Position of `env` among the arguments of `subprocess.Popen`."""
 
@@ -85,7 +88,7 @@ class Handover:
 
     @classmethod
     def of(
-        cls, recorder: Recorder, command: str, settings: Settings
+        cls, recorder: Recorder | Remembering, command: str, settings: Settings
     ) -> Handover | None:
         """Return one for a child that is started here, None outside any run."""
         opened = intercept.current()
@@ -224,6 +227,10 @@ def _patch_popen(original: Callable[..., None]) -> None:
             given = positional[_ENV_ARGUMENT:][:1] or [kwargs.get("env")]
             env = _with_settings(given[0], handover.settings)
             env |= handover.environment()
+            if handover.session is not None:
+                # One that is not told at its start what it is part of would go live.
+                path = filter(None, (str(_SITE), env.get("PYTHONPATH")))
+                env["PYTHONPATH"] = os.pathsep.join(path)
             if len(positional) > _ENV_ARGUMENT:
                 positional[_ENV_ARGUMENT] = env
             else:

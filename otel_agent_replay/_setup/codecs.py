@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 from urllib.parse import urlsplit
 
 from otel_agent_replay.capture.genai import Description
+from otel_agent_replay.errors import UnrenderableError
 from otel_agent_replay.instrument.http.coding import decoded
 from otel_agent_replay.instrument.providers.base import ProviderCodec
 from otel_agent_replay.instrument.providers.prices import cost_usd
 from otel_agent_replay.instrument.providers.registry import codec_for
+from otel_agent_replay.instrument.providers.tool_list import with_tools
 from otel_agent_replay.model.call import Call, Outcome
-from otel_agent_replay.model.messages import Message, ModelResponse
+from otel_agent_replay.model.messages import Message, ModelRequest, ModelResponse
 from otel_agent_replay.model.payload import (
     Chunk,
     Headers,
@@ -24,6 +27,9 @@ from otel_agent_replay.model.step import Step
 from otel_agent_replay.replay.plan import Changes
 
 __all__ = ["Codecs", "decoded"]
+
+_SYNTHESISED: Final = "agent-replay-synthesised"
+"""Header of an answer that was written anew from what was said."""
 
 
 class Codecs:
@@ -74,6 +80,8 @@ class Codecs:
             system=changes.system,
             parameters=changes.parameters or None,
         )
+        if changes.tools is not None:
+            body = with_tools(codec.api, body, changes.tools)
         url = request.url
         if changes.model:
             url = codec.render_url(url, model=changes.model)
@@ -104,6 +112,35 @@ class Codecs:
         )
         headers = _with_type(then.headers if then else (), rendered.content_type)
         chunks = tuple(Chunk(data=data) for data in rendered.chunks)
+        return Outcome(
+            response=HttpResponse(status=200, headers=headers, chunks=chunks)
+        )
+
+    def read(self, call: Call) -> ModelRequest | None:
+        """Return what a model call says; None if it is of no known API."""
+        codec, request = self._codec(call), call.request
+        if codec is None or request is None:
+            return None
+        return codec.request(request.body, request.url)
+
+    def synthesise(self, step: Step, call: Call) -> Outcome | None:
+        """Return a step's answer as the API that a call asks would give it.
+
+        None if nothing was recorded of it, or the API has no words for it.
+        """
+        codec, request, said = self._codec(call), call.request, step.response
+        if step.outcome.error is not None and said is None:
+            return step.outcome
+        if codec is None or request is None or said is None:
+            return None
+        asked = codec.request(request.body, request.url)
+        answer = replace(said, model=said.model or asked.model, complete=True)
+        try:
+            made = codec.render_response(answer, stream=asked.stream)
+        except UnrenderableError:
+            return None
+        headers = (("content-type", made.content_type), (_SYNTHESISED, "true"))
+        chunks = tuple(Chunk(data=data) for data in made.chunks)
         return Outcome(
             response=HttpResponse(status=200, headers=headers, chunks=chunks)
         )

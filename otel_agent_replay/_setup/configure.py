@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_agent_replay import intercept, semconv
 from otel_agent_replay._setup import children, sessions
 from otel_agent_replay._setup.checking import check
+from otel_agent_replay._setup.effects import forget_process, take_in_process
 from otel_agent_replay._setup.ending import (
     at_exit,
     at_sigterm,
@@ -28,6 +29,7 @@ from otel_agent_replay._setup.redaction import use_policy
 from otel_agent_replay._setup.stores import flush_before_reading
 from otel_agent_replay._version import __version__
 from otel_agent_replay.capture.genai import Plain
+from otel_agent_replay.capture.ids import OwnIds
 from otel_agent_replay.capture.losses import Losses
 from otel_agent_replay.capture.metrics import observe
 from otel_agent_replay.capture.runs import RunOrigin
@@ -39,7 +41,15 @@ from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.redact import Policy
 from otel_agent_replay.replay.replayer import ReplayStopped
 
-__all__ = ["configure", "describe_run", "flush", "records_into", "run_ids", "shutdown"]
+__all__ = [
+    "configure",
+    "describe_run",
+    "flush",
+    "recorded_run_id",
+    "records_into",
+    "run_ids",
+    "shutdown",
+]
 
 _LOGGER = logging.getLogger("otel_agent_replay")
 _FORK_WAITS: Final = 1.0
@@ -125,7 +135,8 @@ def _start(settings: Settings, handover: children.Handover | None) -> None:
     _process.handover = handover
     sessions.use_settings(settings)
     instrument(settings, parts)
-    intercept.install(parts.recorder)
+    chain = take_in_process(settings, parts.recorder, parts.losses)
+    intercept.install(*chain, parts.intentions)
     _process.frame = children.open_process_frame(handover) if handover else None
     sessions.when_no_session(_handover)
     flush_before_reading(partial(flush, _READ_WAITS))
@@ -136,7 +147,7 @@ def _tracer_provider() -> TracerProvider:
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         return provider
-    made = TracerProvider(resource=Resource.create())
+    made = TracerProvider(resource=Resource.create(), id_generator=OwnIds())
     trace.set_tracer_provider(made)
     return made
 
@@ -156,7 +167,7 @@ def _before_fork() -> None:
     """Let the worker finish: a child has no use for half of what it was at."""
     parts = sessions.current() or _process.parts
     if parts is not None:
-        parts.pipeline.spooled(_FORK_WAITS)
+        parts.spooled(_FORK_WAITS)
 
 
 def _become_child(handover: children.Handover | None) -> None:
@@ -213,9 +224,9 @@ def _note_sigterm(dies: bool) -> None:  # noqa: FBT001 - a callback
     if parts is None:
         return
     if dies:
-        parts.pipeline.shutdown(_TERM_WAITS)
+        parts.shutdown(_TERM_WAITS)
     else:
-        parts.pipeline.flush(_TERM_WAITS)
+        parts.flush(_TERM_WAITS)
 
 
 def _note_leaving(error: SystemExit) -> None:
@@ -273,6 +284,7 @@ def shutdown(timeout: float = 30.0) -> bool:
     if parts is None:
         return True
     intercept.install()
+    forget_process()
     intercept.set_base(None)
     if frame is not None:
         frame.close(Outcome())
@@ -320,3 +332,10 @@ def describe_run(
     parts = sessions.current() or _process.parts
     if parts is not None:
         parts.recorder.describe_run(intercept.current(), known)
+
+
+def recorded_run_id() -> str:
+    """Return the id of the run that the calling code is recorded in, else nothing."""
+    parts = sessions.current() or _process.parts
+    run = parts.recorder.run_of(intercept.current()) if parts else None
+    return run.run_id if run else ""

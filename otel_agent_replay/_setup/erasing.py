@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_agent_replay.errors import RecordingError
+from otel_agent_replay.model.held import held_mark
 from otel_agent_replay.model.payload import content_hash
 from otel_agent_replay.replay.codec import load_recording
 from otel_agent_replay.store.base import Store
@@ -118,7 +119,7 @@ def _delete(path: Path, run_id: str) -> bool | None:
     """Delete a file if it holds the run; None if it is gone or holds another."""
     try:
         text = path.read_text(encoding="utf-8", errors="surrogatepass")
-        if not _is_recording_of(text, run_id):
+        if held_mark(run_id) not in text and not _is_recording_of(text, run_id):
             return None
         path.unlink()
     except FileNotFoundError:

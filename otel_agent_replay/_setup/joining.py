@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cache
 from types import TracebackType
+from typing import Final
 
 from otel_agent_replay._setup import children, sessions
 from otel_agent_replay._setup.ending import at_exit
@@ -21,6 +23,16 @@ __all__ = ["join_session"]
 
 _joined = ExitStack()
 """Holds the session that this process has joined."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What this process had been told when it joined."""
+
+    by: children.Handover | None = None
+
+
+_told: Final = _Told()
 
 
 def join_session(settings: Settings | None = None) -> bool:
@@ -41,6 +53,9 @@ def join_session(settings: Settings | None = None) -> bool:
         sessions.use_settings(settings)
         if sessions.current() is not None:
             _leave_untouched()
+    # A spawned child starts as a program does, before it is told what it is.
+    if sessions.current() and _told.by != children.inherited() and sessions.withdraw():
+        _joined.close()
     if sessions.current() is None:
         _open_session(SessionSpec.load(text))
     return True
@@ -58,6 +73,7 @@ def _leave_untouched() -> None:
 
 def _open_session(spec: SessionSpec) -> None:
     """Keep a session open until the process ends; its log is left in any case."""
+    _told.by = children.inherited()
     with open_store(spec.store, create=False) as store:
         run = store.load(spec.run_id)
     _joined.enter_context(
@@ -65,7 +81,7 @@ def _open_session(spec: SessionSpec) -> None:
             run,
             spec,
             strict=False,
-            handover=children.inherited(),
+            handover=_told.by,
             launched=True,
         ),
     )
@@ -75,7 +91,7 @@ def _open_session(spec: SessionSpec) -> None:
 @cache
 def _prepare_end() -> None:
     """Leave the session at the end; let a stopped agent end without a traceback."""
-    at_exit(_joined.close)
+    at_exit(_joined.close, in_forks=True)
     previous = sys.excepthook
 
     def hook(

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from otel_agent_replay import intercept
 from otel_agent_replay._setup.codecs import Codecs, decoded
+from otel_agent_replay._setup.doubts import intentions_in
 from otel_agent_replay._setup.program import environment, program_name
 from otel_agent_replay._setup.redaction import (
     KEY_SETTING,
@@ -25,11 +26,15 @@ from otel_agent_replay._setup.redaction import (
     policy_of,
     redactor_for,
 )
+from otel_agent_replay._setup.remembering import Remembering
 from otel_agent_replay._setup.sampling import rates_of
+from otel_agent_replay._setup.session_folder import children_store
 from otel_agent_replay._setup.spools import keep_key, kept_key, limits_of, spool_of
 from otel_agent_replay._version import __version__
 from otel_agent_replay.capture.encode import Finisher
 from otel_agent_replay.capture.guard import LOGGER, kept_away
+from otel_agent_replay.capture.ids import OwnIds
+from otel_agent_replay.capture.intentions import Intentions
 from otel_agent_replay.capture.losses import Losses
 from otel_agent_replay.capture.pipeline import Outlet, Pipeline, Queue
 from otel_agent_replay.capture.processor import AgentReplaySpanProcessor
@@ -64,12 +69,71 @@ class Parts:
     processor: AgentReplaySpanProcessor
     pipeline: Pipeline
     losses: Losses
+    intentions: Intentions
 
     def finish(self, timeout: float = 30.0) -> bool:
         """End the run of the process and write everything; False if time ran out."""
         http.close_streams()
         self.recorder.finish()
+        self.intentions.close()
         return self.pipeline.shutdown(timeout)
+
+    def spooled(self, timeout: float) -> bool:
+        """Wait until all that has ended is in the spool; False if time ran out."""
+        return self.pipeline.spooled(timeout)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that has ended is stored; False if time ran out."""
+        return self.pipeline.flush(timeout)
+
+    def shutdown(self, timeout: float = 30.0) -> bool:
+        """Write everything and end what writes; False if time ran out."""
+        return self.pipeline.shutdown(timeout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Light:
+    """What keeps the run of a replay in memory; nothing of it is stored."""
+
+    recorder: Remembering
+    redactor: Redactor
+    losses: Losses
+    settings: Settings
+    intentions: Intentions
+
+    @classmethod
+    def of(cls, settings: Settings, redactor: Redactor, directory: str) -> Light:
+        """Return a new one; writes that may run have their intentions in a directory."""
+        recorder = Remembering(before_end=http.close_streams)
+        return cls(
+            recorder=recorder,
+            redactor=redactor,
+            losses=Losses(),
+            settings=settings,
+            intentions=intentions_in(
+                children_store(directory), recorder, lambda: redactor
+            ),
+        )
+
+    @property
+    def defaults(self) -> RunDefaults:
+        """What the run has, unless the agent says otherwise."""
+        return _defaults(self.settings, self.redactor.policy.identity)
+
+    def spooled(self, timeout: float) -> bool:
+        """Return at once: there is nothing to write."""
+        del timeout
+        return True
+
+    def flush(self, timeout: float) -> bool:
+        """Return at once: there is nothing to write."""
+        del timeout
+        return True
+
+    def shutdown(self, timeout: float = 30.0) -> bool:
+        """Return at once: there is nothing to write."""
+        del timeout
+        return True
 
 
 def make_parts(
@@ -100,6 +164,7 @@ def make_parts(
     processor = AgentReplaySpanProcessor(pipeline)
     private = TracerProvider(
         sampler=ALWAYS_ON,
+        id_generator=OwnIds(),
         resource=provider.resource if provider else Resource.create(),
         shutdown_on_exit=False,
     )
@@ -116,11 +181,18 @@ def make_parts(
         fallback=private.get_tracer(SCOPE, __version__),
         before_end=http.close_streams,
     )
+    url = store_url or settings.store
     return Parts(
         recorder=recorder,
         processor=processor,
         pipeline=pipeline,
         losses=losses,
+        intentions=intentions_in(
+            url,
+            recorder,
+            lambda: redactor or _redactor(settings, url),
+            pipeline.spooled,
+        ),
     )
 
 
@@ -159,10 +231,8 @@ def _outlet(
     spool = spool_of(settings, store_url)
 
     def finisher() -> Finisher:
-        off = settings.redact == "off" or settings.redaction_key is not None
-        key = b"" if off or redactor else _key(store_url, spool)
         return Finisher(
-            redactor=redactor or redactor_for(settings, key),
+            redactor=redactor or _redactor(settings, store_url),
             describe=codecs.describe,
             decode=decoded,
         )
@@ -175,6 +245,12 @@ def _outlet(
         limits=limits_of(settings),
         rates=Rates() if whole else rates_of(settings),
     )
+
+
+def _redactor(settings: Settings, store_url: str) -> Redactor:
+    off = settings.redact == "off" or settings.redaction_key is not None
+    key = b"" if off else _key(store_url, spool_of(settings, store_url))
+    return redactor_for(settings, key)
 
 
 def _load_prices() -> None:
@@ -248,7 +324,7 @@ def _defaults(settings: Settings, policy: PolicyId) -> RunDefaults:
     )
 
 
-def instrument(settings: Settings, parts: Parts) -> None:
+def instrument(settings: Settings, parts: Parts | Light) -> None:
     """Put every instrument in place; calling it again changes settings and parts."""
     codecs = Codecs(settings.model_apis)
     own = [endpoint(url) for url in _own_urls(settings)]

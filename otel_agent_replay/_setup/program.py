@@ -36,7 +36,7 @@ def environment(settings: Settings) -> JsonObject:
         "otel_agent_replay": __version__,
         "program": program_name(),
     }
-    for name in ("tools", "model_apis"):
+    for name in ("tools", "model_apis", "effects", "files"):
         named: tuple[str, ...] = getattr(settings, name)
         if named:
             found[name] = list[JsonValue](named)

@@ -1,9 +1,9 @@
-"""`replay`, `resume`, `fork`: sessions on a recorded run."""
+"""Sessions on a recorded run: how one is opened, found again and ended."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -14,34 +14,40 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from otel_agent_replay import intercept
 from otel_agent_replay._setup import children
 from otel_agent_replay._setup.codecs import Codecs
-from otel_agent_replay._setup.parts import Parts, instrument, make_parts
+from otel_agent_replay._setup.doubts import (
+    InDoubt,
+    say_writes,
+)
+from otel_agent_replay._setup.parts import Light, Parts, instrument, make_parts
 from otel_agent_replay._setup.redaction import redactor_of_run
+from otel_agent_replay._setup.remembering import remembered_run
 from otel_agent_replay._setup.session_folder import (
+    children_spans,
+    children_store,
     collect_logs,
     leave_log,
-    own_directory,
 )
 from otel_agent_replay._setup.specs import SessionSpec
 from otel_agent_replay._setup.stores import open_store
+from otel_agent_replay._setup.surroundings import surround
 from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.config import Settings, load_settings
 from otel_agent_replay.errors import RunIncompleteError
+from otel_agent_replay.loader.wire import described
 from otel_agent_replay.model.call import Outcome
 from otel_agent_replay.model.exceptions import record_exception
-from otel_agent_replay.model.payload import JsonObject, JsonValue
 from otel_agent_replay.model.run import ParentRun, Run
-from otel_agent_replay.replay.plan import UNCHANGED, Changes, Plan, plan_of
-from otel_agent_replay.replay.replayer import Replayer, Tools
+from otel_agent_replay.replay.plan import Plan, gaps_in_the_way
+from otel_agent_replay.replay.replayer import Replayer
 from otel_agent_replay.replay.session import ReplaySession, raise_for
+from otel_agent_replay.replay.tools import Tools
 
 __all__ = [
     "current",
     "fail",
     "forget",
-    "fork",
     "open_session",
-    "replay",
-    "resume",
+    "tell_child",
     "use_settings",
 ]
 
@@ -52,7 +58,7 @@ class _Open:
 
     spec: SessionSpec
     settings: Settings
-    parts: Parts
+    parts: Parts | Light
     replayer: Replayer
     frame: intercept.OpenCall | None = None
     process: int = field(default_factory=os.getpid)
@@ -62,10 +68,16 @@ _in_context: ContextVar[_Open | None] = ContextVar("agent_replay_session", defau
 _all: list[_Open] = []
 
 
-def current() -> Parts | None:
+def current() -> Parts | Light | None:
     """Return what records in the session that the calling code is inside."""
     found = _find()
     return found.parts if found else None
+
+
+def current_spec() -> SessionSpec | None:
+    """Return the description of the session that the calling code is inside."""
+    found = _find()
+    return found.spec if found else None
 
 
 def _find() -> _Open | None:
@@ -101,139 +113,6 @@ def forget() -> None:
 
 
 @contextmanager
-def replay(
-    run: Run,
-    *,
-    strict: bool = True,
-    allow_gaps: bool = False,
-) -> Generator[ReplaySession]:
-    """Run the code inside with every call answered from a run; nothing goes live.
-
-    A call that was not recorded stops the agent before anything is sent. The run
-    made by the replay is not stored; the session has it as `run`.
-
-    Args:
-        run: The recorded run.
-        strict: Whether unused steps and changed states and answers are errors too;
-            without it they stand in the report only.
-        allow_gaps: Replay a run that is known to be incomplete.
-
-    Raises:
-        RunIncompleteError: The run has gaps.
-        DivergenceError: The replay differed from the recording; at the end.
-    """
-    with own_directory() as folder:
-        spec = SessionSpec(
-            mode="replay",
-            store=_store_of(run),
-            run_id=run.run_id,
-            record=f"sqlite:///{folder}/replay.db",
-            directory=folder,
-            allow_gaps=allow_gaps,
-        )
-        with open_session(run, spec, strict=strict) as session:
-            yield session
-
-
-@contextmanager
-def resume(
-    run: Run,
-    *,
-    allow_writes: Collection[str] = (),
-    strict: bool = True,
-    allow_gaps: bool = False,
-) -> Generator[ReplaySession]:
-    """Go on with a run: finished steps are answered, then calls go live.
-
-    What is new is recorded into the same run. Finished writes are never run again.
-    Of a run that was cut short it is not known whether a write was under way, so new
-    writes need their name in `allow_writes`.
-
-    Raises:
-        RunIncompleteError: The run has gaps.
-        DivergenceError: The code did not ask for the finished steps; at the end.
-        WriteBlockedError: A write was refused; at the end.
-    """
-    with own_directory() as folder:
-        spec = SessionSpec(
-            mode="resume",
-            store=_store_of(run),
-            run_id=run.run_id,
-            record=_store_of(run),
-            directory=folder,
-            allow_writes=frozenset(allow_writes),
-            allow_gaps=allow_gaps,
-        )
-        with open_session(run, spec, strict=strict) as session:
-            yield session
-
-
-@contextmanager
-def fork(  # noqa: PLR0913 - one keyword for each thing a fork can change
-    run: Run,
-    *,
-    at: int,
-    state: Mapping[str, JsonValue] | None = None,
-    result: object = UNCHANGED,
-    answer: str | None = None,
-    system: str | None = None,
-    model: str | None = None,
-    parameters: JsonObject | None = None,
-    allow_writes: Collection[str] = (),
-    strict: bool = True,
-    allow_gaps: bool = False,
-) -> Generator[ReplaySession]:
-    """Make a new run that shares steps 0…at with a run and then differs.
-
-    Args:
-        run: The parent run.
-        at: The last shared step.
-        state: Dotted path to new value, for the next `checkpoint(state)`.
-        result: What step `at`, a tool, returns instead.
-        answer: What step `at`, a model, says instead.
-        system: System prompt of the model calls after it.
-        model: Model of the model calls after it.
-        parameters: Wire parameters of the model calls after it.
-        allow_writes: Names of tools, or hosts, whose writes may run after it.
-        strict: As for `replay`.
-        allow_gaps: As for `replay`.
-
-    Raises:
-        StepNotFoundError: The run has no step `at`.
-        ConfigurationError: A change does not fit step `at`.
-        RunIncompleteError: The run has gaps.
-        DivergenceError: The code did not ask for the shared steps; at the end.
-        WriteBlockedError: A write was refused; at the end.
-    """
-    changes = Changes(
-        state=state or {},
-        result=result,  # type: ignore[arg-type]
-        answer=answer,
-        system=system,
-        model=model,
-        parameters=parameters or {},
-    )
-    with own_directory() as folder:
-        spec = SessionSpec(
-            mode="fork",
-            store=_store_of(run),
-            run_id=run.run_id,
-            record=_store_of(run),
-            directory=folder,
-            at=at,
-            changes=changes,
-            allow_writes=frozenset(allow_writes),
-            allow_gaps=allow_gaps,
-        )
-        with open_session(run, spec, strict=strict) as session:
-            yield session
-
-
-def _store_of(run: Run) -> str:
-    return run.source.store_url if run.source else load_settings().store
-
-
-@contextmanager
 def open_session(
     run: Run,
     spec: SessionSpec,
@@ -241,6 +120,7 @@ def open_session(
     strict: bool,
     handover: children.Handover | None = None,
     launched: bool = False,
+    in_doubt: InDoubt | None = None,
 ) -> Generator[ReplaySession]:
     """Open the session that a description asks for.
 
@@ -250,25 +130,26 @@ def open_session(
         strict: Whether what the report says is raised at the end.
         handover: In a child process of a session, what its parent told it.
         launched: Whether a launcher waits for the log, and makes the report of it.
+        in_doubt: Who decides on writes in doubt, if not the description.
     """
-    if run.gaps and not spec.allow_gaps:
-        raise RunIncompleteError(run.run_id, [gap.text for gap in run.gaps])
-    plan = plan_of(
-        run,
-        spec.mode,
-        at=spec.at,
-        changes=spec.changes,
-        allow_writes=spec.allow_writes,
-    )
+    gaps = gaps_in_the_way(run, spec.mode)
+    if gaps and not spec.allow_gaps:
+        raise RunIncompleteError(run.run_id, gaps)
+    plan = spec.plan(run)
     settings = _settings_for(spec)
     opened = _make(run, plan, spec, settings, handover)
+    say_writes(opened.parts.intentions, run, plan, in_doubt or spec.in_doubt)
+    opened.parts.intentions.stop = opened.replayer.stop_at
     session = ReplaySession(run, plan, opened.replayer)
     instrument(settings, opened.parts)
     try:
-        with _in_force(opened, handover):
+        with _in_force(opened, handover), surround(run, spec, opened.replayer):
             yield session
     except BaseException:
-        # Frameworks wrap or swallow what stops the agent; the log knows better.
+        if opened.process == os.getpid() and handover is None and not launched:
+            collect_logs(spec.directory, opened.replayer.log)
+        # Frameworks wrap or swallow what stops the agent; the log knows better, also
+        # where a child process was what it stopped.
         if handover is not None or not opened.replayer.log.stopped:
             raise
     finally:
@@ -277,7 +158,7 @@ def open_session(
             leave_log(spec.directory, recorder.process_id, log)
     if opened.process == os.getpid() and handover is None and not launched:
         collect_logs(spec.directory, opened.replayer.log)
-        session.run = _own_run(opened)
+        session.ended(_own_run(opened, run))
         if strict or opened.replayer.log.stopped:
             raise_for(session.report)
 
@@ -316,17 +197,23 @@ def _make(
             redact_outcome=redactor.outcome,
             rewrite=partial(codecs.rewrite, changes=plan.changes),
             render_answer=codecs.answer,
+            read=codecs.read,
+            synthesise=codecs.synthesise,
         ),
         base=handover.step if handover else None,
     )
     replayer.log.notes.extend(notes)
-    parts = make_parts(
-        settings,
-        None,
-        store_url=spec.record,
-        redactor=redactor,
-        origin=handover.origin() if handover else _origin(run, plan, spec),
-    )
+    parts: Parts | Light
+    if spec.record is None and handover is None:
+        parts = Light.of(settings, redactor, spec.directory)
+    else:
+        parts = make_parts(
+            settings,
+            None,
+            store_url=spec.record or children_store(spec.directory),
+            redactor=redactor,
+            origin=handover.origin() if handover else _origin(run, plan, spec),
+        )
     return _Open(spec=spec, settings=settings, parts=parts, replayer=replayer)
 
 
@@ -354,11 +241,12 @@ def _in_force(opened: _Open, handover: children.Handover | None) -> Iterator[Non
     # A resume answers before it records: finished steps are in the run already.
     resumed = opened.spec.mode == "resume"
     chain = (replayer, recorder) if resumed else (recorder, replayer)
+    intentions = opened.parts.intentions
     token = _in_context.set(opened)
     _all.append(opened)
-    children.install(_handover)
+    children.install(tell_child)
     try:
-        with intercept.session(*chain):
+        with intercept.session(*chain, intentions):
             try:
                 if handover is not None:
                     opened.frame = children.open_process_frame(handover)
@@ -377,11 +265,12 @@ def _finish(opened: _Open) -> None:
         intercept.set_base(None)
         opened.frame.close(Outcome())
     opened.parts.recorder.finish()
+    opened.parts.intentions.close()
     _all.remove(opened)
-    opened.parts.pipeline.shutdown()
+    opened.parts.shutdown()
 
 
-def _handover(command: str) -> children.Handover | None:
+def tell_child(command: str) -> children.Handover | None:
     """Return what a child process started now must know of the open session."""
     opened = _find()
     if opened is None:
@@ -401,12 +290,28 @@ def when_no_session(tell: children.Tell) -> None:
     """Say what a child process is told while no session is open."""
     global _when_recording  # noqa: PLW0603 - the one recording of the process
     _when_recording = tell
-    children.install(_handover)
+    children.install(tell_child)
 
 
-def _own_run(opened: _Open) -> Run | None:
-    run_ids = opened.parts.recorder.run_ids
-    if not run_ids:
-        return None
-    with open_store(opened.spec.record) as store:
-        return store.load(run_ids[0])
+def _own_run(opened: _Open, recorded: Run) -> Callable[[], Run | None]:
+    """Return what gives the session's run; a replay's is put together when asked for.
+
+    What its child processes recorded is read now: it goes with the directory.
+    """
+    parts, record = opened.parts, opened.spec.record
+    if isinstance(parts, Light):
+        return partial(
+            remembered_run,
+            parts.recorder,
+            recorded,
+            defaults=parts.defaults,
+            redactor=parts.redactor,
+            describe=described,
+            children=children_spans(opened.spec.directory),
+        )
+    run_ids = parts.recorder.run_ids
+    if not run_ids or record is None:
+        return lambda: None
+    with open_store(record) as store:
+        run = store.load(run_ids[0])
+    return lambda: run

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
+from otel_agent_replay._setup.doubts import (
+    Doubts,
+    doubts_as_json,
+    doubts_from_json,
+)
+from otel_agent_replay._setup.effects import Clock
 from otel_agent_replay.errors import ConfigurationError
 from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json, parse_json
-from otel_agent_replay.replay.plan import UNCHANGED, Changes, Mode
+from otel_agent_replay.model.run import Run
+from otel_agent_replay.replay.matching import Match, Matching, matching_of
+from otel_agent_replay.replay.plan import UNCHANGED, Changes, Mode, Plan, Reads, plan_of
 
 __all__ = ["SessionSpec"]
+
+_FUNCTION: Final = "function"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,21 +30,49 @@ class SessionSpec:
         mode: Which of the three.
         store: URL of the store that holds the run.
         run_id: The run.
-        record: URL of the store that the session's own run goes to.
+        record: URL of the store that the session's own run goes to; None keeps it
+            in memory, and what child processes add in the directory.
         directory: Where the processes of the session leave their logs.
-        at, changes, allow_writes: As in `replay.plan.Plan`.
+        at, changes, allow_writes, matching, live, reads: As in `replay.plan.Plan`.
+        clock: In a replay, whether the clock stands at the recorded time.
+        network: In a replay, `host:port` of what may be connected to.
         allow_gaps: Whether a run with gaps may be replayed.
+        in_doubt: What becomes of writes in doubt.
     """
 
     mode: Mode
     store: str
     run_id: str
-    record: str
+    record: str | None = None
     directory: str
     at: int | None = None
     changes: Changes = field(default_factory=Changes)
     allow_writes: frozenset[str] = frozenset()
+    matching: Matching = field(default_factory=Matching)
+    live: frozenset[str] = frozenset()
+    reads: Reads = "live"
+    clock: Clock = "recorded"
+    network: frozenset[str] = frozenset()
     allow_gaps: bool = False
+    in_doubt: Doubts = field(default_factory=dict)
+
+    def plan(self, run: Run) -> Plan:
+        """Return the plan of this session on its run.
+
+        Raises:
+            StepNotFoundError: The run has no step `at`.
+            ConfigurationError: The changes do not fit the fork step.
+        """
+        return plan_of(
+            run,
+            self.mode,
+            at=self.at,
+            changes=self.changes,
+            allow_writes=self.allow_writes,
+            matching=self.matching,
+            live=self.live,
+            reads=self.reads,
+        )
 
     def dump(self) -> str:
         """Return it as JSON text."""
@@ -47,12 +85,20 @@ class SessionSpec:
             "directory": self.directory,
             "at": self.at,
             "allow_writes": list[JsonValue](sorted(self.allow_writes)),
+            "match": _FUNCTION if self.matching.choose else self.matching.mode,
+            "normalise": list[JsonValue](sorted(self.matching.normalise)),
+            "live": list[JsonValue](sorted(self.live)),
+            "reads": self.reads,
+            "clock": self.clock,
+            "network": list[JsonValue](sorted(self.network)),
             "allow_gaps": self.allow_gaps,
+            "in_doubt": doubts_as_json(self.in_doubt),
             "state": dict(changes.state),
             "answer": changes.answer,
             "system": changes.system,
             "model": changes.model,
             "parameters": changes.parameters,
+            "tools": None if changes.tools is None else [*changes.tools],
         }
         if changes.result is not UNCHANGED:
             value["result"] = cast("JsonValue", changes.result)
@@ -71,11 +117,17 @@ class SessionSpec:
                 mode=cast("Mode", value["mode"]),
                 store=cast("str", value["store"]),
                 run_id=cast("str", value["run_id"]),
-                record=cast("str", value["record"]),
+                record=cast("str | None", value["record"]),
                 directory=cast("str", value["directory"]),
                 at=cast("int | None", value["at"]),
                 allow_writes=frozenset(cast("list[str]", value["allow_writes"])),
+                matching=_matching(value),
+                live=frozenset(cast("list[str]", value["live"])),
+                reads=cast("Reads", value["reads"]),
+                clock=cast("Clock", value["clock"]),
+                network=frozenset(cast("list[str]", value["network"])),
                 allow_gaps=bool(value["allow_gaps"]),
+                in_doubt=doubts_from_json(value["in_doubt"]),
                 changes=Changes(
                     state=cast("JsonObject", value["state"]),
                     result=value.get("result", UNCHANGED),
@@ -83,10 +135,28 @@ class SessionSpec:
                     system=cast("str | None", value["system"]),
                     model=cast("str | None", value["model"]),
                     parameters=cast("JsonObject", value["parameters"]),
+                    tools=_tools(value["tools"]),
                 ),
             )
+        except ConfigurationError:
+            raise
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(
                 "AGENT_REPLAY_SESSION",
                 f"is not what the launcher writes: {error}",
             ) from error
+
+
+def _matching(value: JsonObject) -> Matching:
+    if value["match"] == _FUNCTION:
+        raise ConfigurationError(
+            "match",
+            "a function of yours works in the process that opened the session only, "
+            "and this is another one; use a mode where an agent has several processes",
+        )
+    names = cast("list[str]", value["normalise"])
+    return matching_of(cast("Match", value["match"]), names)
+
+
+def _tools(value: JsonValue) -> tuple[JsonValue, ...] | None:
+    return tuple(value) if isinstance(value, list) else None

@@ -24,6 +24,7 @@ from otel_agent_replay._setup.spools import recover_into, spooled_files
 from otel_agent_replay.capture.spool.recovery import Recovered
 from otel_agent_replay.config import Settings, load_settings
 from otel_agent_replay.errors import ConfigurationError, StoreError
+from otel_agent_replay.model.intention import Intention
 from otel_agent_replay.model.run import (
     Recording,
     Retention,
@@ -36,6 +37,7 @@ from otel_agent_replay.model.run import (
     RunSummary,
 )
 from otel_agent_replay.store.base import Pruned, Store, StoreCheck, StoreStats
+from otel_agent_replay.store.states import HoldsStates, States
 
 __all__ = ["RunStore", "flush_before_reading", "made_store", "open_store"]
 
@@ -73,6 +75,7 @@ class RunStore:
         self,
         *,
         run_id: str | None = None,
+        parent: str | None = None,
         agent: str | None = None,
         status: RunStatus | None = None,
         run_class: RunClass | None = None,
@@ -87,13 +90,15 @@ class RunStore:
     ) -> list[RunSummary]:
         """Return the runs that fit every filter given, newest first.
 
-        `run_id` may be a prefix. `user` and `text` are redacted as the store's
+        `run_id` may be a prefix; `parent` is the whole id of the run that they are
+        replays or forks of. `user` and `text` are redacted as the store's
         contents are, so that a secret or an address finds its pseudonym. Times are
         Unix nanoseconds.
         """
         with _reading():
             where = RunFilter(
                 run_id_prefix=run_id,
+                parent_run_id=parent,
                 agent=agent,
                 status=status,
                 run_class=run_class,
@@ -157,6 +162,21 @@ class RunStore:
             whole = self._spans.resolve(run_id)
             spans = loader.spans_of(self._spans.spans(whole), whole)
         return Recording(run_id=whole, spans=spans)
+
+    def writes(self, run_id: str) -> tuple[Intention, ...]:
+        """Return what a run's writes with an idempotency key intended, in order.
+
+        Raises:
+            RunNotFoundError: No such run.
+            AmbiguousRunError: The prefix fits several.
+        """
+        with _reading():
+            whole = self._spans.resolve(run_id)
+            log = store.open_intentions(self.url)
+            try:
+                return log.of_run(whole)
+            finally:
+                log.close()
 
     def add(self, recording: Recording) -> None:
         """Store a recording; what is stored already stays as it is."""
@@ -274,6 +294,17 @@ class RunStore:
         """Return what the store costs."""
         with _reading():
             return self._spans.stats()
+
+    def states(self) -> States:
+        """Return the states of threads that are kept beside the runs.
+
+        Raises:
+            ConfigurationError: This store keeps none.
+        """
+        if not isinstance(self._spans, HoldsStates):
+            problem = f"{self.shown_url} keeps runs only, no states of threads"
+            raise ConfigurationError("store", problem)
+        return self._spans.states()
 
     def recover(self) -> Recovered:
         """Store what dead processes of this machine left in the spool; count it.

@@ -11,10 +11,10 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status
 
-from otel_agent_replay.capture.record import texts, to_record
-from otel_agent_replay.model.content import PackedSpan, Packer
+from otel_agent_replay.capture.record import Written, link_record, texts, to_record
+from otel_agent_replay.model.content import PackedSpan, Packer, Part
 from otel_agent_replay.model.pieces import GrowingText
-from otel_agent_replay.model.span import Attributes, EventRecord
+from otel_agent_replay.model.span import Attributes
 from otel_agent_replay.redact import AttrValue
 
 __all__ = ["Completed", "Described", "Happened"]
@@ -41,8 +41,7 @@ class Described:
         object.__setattr__(self, "texts", texts(self.resource.attributes))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Completed:
+class Completed(NamedTuple):
     """A span as it may leave the process; `span` has its ids, times and kind."""
 
     span: ReadableSpan
@@ -56,11 +55,6 @@ class Completed:
 
     def readable(self) -> ReadableSpan:
         """Return the span as exporters take it."""
-        return self._readable(
-            [Event(e.name, _whole(e), e.time_ns) for e in self.events]
-        )
-
-    def _readable(self, events: list[Event]) -> ReadableSpan:
         span = self.span
         return ReadableSpan(
             name=self.name,
@@ -68,7 +62,7 @@ class Completed:
             parent=span.parent,
             resource=self.resource.resource,
             attributes=self.attributes,
-            events=events,
+            events=[Event(e.name, _whole(e), e.time_ns) for e in self.events],
             links=[Link(context, attributes) for context, attributes in self.links],
             kind=span.kind,
             status=self.status,
@@ -82,20 +76,25 @@ class Completed:
 
         They are new to those that its texts in pieces go on from.
         """
-        events = tuple(
+        # Of its parts and not of `readable()`: that costs as much as all else here.
+        parts = packer.parts(
+            len(self.name),
+            texts(self.attributes),
             [
-                EventRecord(
-                    name=each.name,
-                    time_ns=each.time_ns or 0,
-                    attributes=texts(each.attributes),
-                )
-                for each in self.events
-            ]
+                Part(e.name, e.time_ns or 0, texts(e.attributes), e.grown)
+                for e in self.events
+            ],
         )
-        record = to_record(
-            self._readable([]), events=events, resource=self.resource.texts
+        written = Written(
+            name=self.name,
+            status=self.status,
+            scope=self.scope,
+            resource=self.resource.texts,
+            attributes=parts.attributes,
+            events=parts.events,
+            links=tuple([link_record(*each) for each in self.links]),
         )
-        return packer.pack(record, [each.grown for each in self.events])
+        return parts.of(to_record(self.span, written))
 
 
 def _whole(event: Happened) -> dict[str, AttrValue]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from operator import is_
+from typing import Final, NamedTuple, TypeAlias
 
 from otel_agent_replay.model.messages import Message
 from otel_agent_replay.model.payload import Headers, JsonObject
@@ -23,8 +24,7 @@ _OPENED: Final = piece_of("[")
 _CLOSED: Final = piece_of("]")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Listed:
+class Listed(NamedTuple):
     """A list, and its JSON text in pieces."""
 
     values: tuple[Listable, ...]
@@ -51,6 +51,8 @@ class Listed:
             return cls(values, text)
         kept = _kept(before.values, values, same)
         old, written = before.values, before.text.elements
+        if kept == len(old) == len(values):
+            return cls(values, before.text.again())
         pieces = [
             written[number]
             if number < len(old) and same(old[number], each)
@@ -70,8 +72,10 @@ def _kept(
     values: Sequence[Listable],
     same: Callable[[Listable, Listable], bool],
 ) -> int:
-    kept = 0
-    for old, new in zip(before, values, strict=False):
+    # Most are the very same: they are counted without a step of Python for each.
+    alike = [*map(is_, before, values)]
+    kept = alike.index(False) if False in alike else len(alike)  # noqa: FBT003
+    for old, new in zip(before[kept:], values[kept:], strict=False):
         if old is not new and not same(old, new):
             break
         kept += 1

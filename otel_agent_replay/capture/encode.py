@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -42,8 +42,7 @@ _HTTP_ERROR: Final = 400
 _RESOURCES: Final = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
+class _Made(NamedTuple):
     """A span, completed, and what of it later ones of its scope go on from."""
 
     span: Completed
@@ -317,7 +316,7 @@ def _dropped(span: Completed, reason: str) -> Completed:
         total = semconv.RUN_DROPPED + reason
         before = attributes.get(total)
         attributes[total] = 1 + (before if isinstance(before, int) else 0)
-    return replace(span, attributes=attributes)
+    return span._replace(attributes=attributes)
 
 
 def _bare(span: ReadableSpan, marks: Mapping[str, Plain]) -> Completed:

@@ -154,6 +154,7 @@ class OpenRuns:
         if not origin.inherited:
             self._root = self.begin(self._defaults.agent_name)
             run = self._root.run
+            run.described[semconv.RUN_OF_PROCESS] = True
             run.described.update(self._described)
             if self._root.span is not None:
                 self._note(self._root.span, run, self._root.extra)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import (
+    SpanContext,
+    SpanKind,
+    Status,
+    format_span_id,
+    format_trace_id,
+)
 from opentelemetry.trace import StatusCode as OtelStatusCode
 
 from otel_agent_replay.model.payload import JsonValue, dump_json
@@ -19,7 +26,7 @@ from otel_agent_replay.model.span import (
     StatusCode,
 )
 
-__all__ = ["collector_text", "texts", "to_record"]
+__all__ = ["Written", "collector_text", "link_record", "texts", "to_record"]
 
 _KINDS: Final = {
     SpanKind.INTERNAL: "Internal",
@@ -78,50 +85,70 @@ def texts(attributes: Mapping[str, object] | None) -> dict[str, str]:
     }
 
 
-def to_record(
-    span: ReadableSpan,
-    *,
-    events: tuple[EventRecord, ...] | None = None,
-    resource: Attributes | None = None,
-) -> SpanRecord:
-    """Return our stored copy of a finished span.
+class Written(NamedTuple):
+    """What is told of a span, as it is stored; its ids and times are left to it."""
 
-    `events`, and the texts of its resource, are made of the span if not given.
-    """
-    context, parent, scope = span.context, span.parent, span.instrumentation_scope
+    name: str
+    status: Status
+    scope: InstrumentationScope | None
+    resource: Attributes
+    attributes: Attributes
+    events: tuple[EventRecord, ...]
+    links: tuple[LinkRecord, ...]
+
+
+def to_record(span: ReadableSpan, written: Written | None = None) -> SpanRecord:
+    """Return our stored copy of a finished span; what it says is the span's own."""
+    context, parent = span.context, span.parent
     if context is None:
         message = f"span {span.name!r} has no context"
         raise ValueError(message)
+    said = written or _own(span)
+    scope, status = said.scope, said.status
     return SpanRecord(
         trace_id=format_trace_id(context.trace_id),
         span_id=format_span_id(context.span_id),
         parent_span_id=format_span_id(parent.span_id) if parent else "",
         trace_state=context.trace_state.to_header(),
-        name=span.name,
+        name=said.name,
         kind=_KINDS.get(span.kind, "Unspecified"),
-        resource=texts(span.resource.attributes) if resource is None else resource,
+        resource=said.resource,
         scope_name=scope.name if scope else "",
         scope_version=(scope.version or "") if scope else "",
-        attributes=texts(span.attributes),
+        attributes=said.attributes,
         start_ns=span.start_time or 0,
         end_ns=span.end_time or span.start_time or 0,
-        status_code=_STATUSES[span.status.status_code],
-        status_message=span.status.description or "",
-        events=events
-        if events is not None
-        else tuple(
+        status_code=_STATUSES[status.status_code],
+        status_message=status.description or "",
+        events=said.events,
+        links=said.links,
+    )
+
+
+def link_record(
+    context: SpanContext, attributes: Mapping[str, object] | None
+) -> LinkRecord:
+    """Return our stored copy of a link."""
+    return LinkRecord(
+        trace_id=format_trace_id(context.trace_id),
+        span_id=format_span_id(context.span_id),
+        trace_state=context.trace_state.to_header(),
+        attributes=texts(attributes),
+    )
+
+
+def _own(span: ReadableSpan) -> Written:
+    return Written(
+        name=span.name,
+        status=span.status,
+        scope=span.instrumentation_scope,
+        resource=texts(span.resource.attributes),
+        attributes=texts(span.attributes),
+        events=tuple(
             EventRecord(
                 name=e.name, time_ns=e.timestamp, attributes=texts(e.attributes)
             )
             for e in span.events
         ),
-        links=tuple(
-            LinkRecord(
-                trace_id=format_trace_id(each.context.trace_id),
-                span_id=format_span_id(each.context.span_id),
-                trace_state=each.context.trace_state.to_header(),
-                attributes=texts(each.attributes),
-            )
-            for each in span.links
-        ),
+        links=tuple(link_record(each.context, each.attributes) for each in span.links),
     )

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode, Tracer
 
-from otel_agent_replay import semconv
+from otel_agent_replay import lanes, semconv
 from otel_agent_replay.capture.begun import Begun
 from otel_agent_replay.capture.finished import FinishedSpan, Payload
 from otel_agent_replay.capture.genai import Plain
@@ -229,6 +229,7 @@ class Recorder:
         marks[semconv.STEP_EFFECT] = call.effect
         if call.kind != "process":  # it counts the steps of its process, and is none
             marks[semconv.STEP_SEQUENCE] = run.next_sequence()
+            marks[semconv.STEP_LANE] = run.number_of(lanes.here())
         extra = _extra(call)
         span = joinable_span(self.processor, call, current_id, outer_id)
         joined = span is not None

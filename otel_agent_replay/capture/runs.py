@@ -12,6 +12,7 @@ from opentelemetry.trace import Span, SpanContext
 
 from otel_agent_replay import semconv
 from otel_agent_replay.capture.genai import Plain
+from otel_agent_replay.lanes import Lane
 from otel_agent_replay.model.payload import JsonObject, dump_json
 from otel_agent_replay.model.run import ParentRun, PolicyId
 
@@ -85,6 +86,7 @@ class RunState:
         """What the agent said about the run while it went on."""
         self.failure: str | None = None
         self._count = 0
+        self._lanes = 0
         self._children: Counter[str] = Counter()
         self._lock = threading.RLock()
 
@@ -94,6 +96,15 @@ class RunState:
             number = self._count
             self._count += 1
             return number
+
+    def number_of(self, lane: Lane) -> int:
+        """Return the number of a lane among those of the run in this process."""
+        if lane.numbered_by != self.process_id:
+            with self._lock:
+                lane.number = self._lanes
+                self._lanes += 1
+            lane.numbered_by = self.process_id
+        return lane.number
 
     def next_child(self, command: str) -> int:
         """Return how many child processes of this command were started before."""

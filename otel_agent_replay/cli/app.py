@@ -26,7 +26,12 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "runs": "List the recorded runs.",
         "show": "Show a run step by step, or one step in full.",
         "checkpoint": "Show everything needed to go on after a step.",
-        "compare": "Align two runs and show where they differ.",
+        "compare": "Align runs and show where they differ.",
+        "tree": "Show the forks and replays around a run.",
+        "incident": "Walk through a run that went wrong, and write its post-mortem.",
+    },
+    "Test": {
+        "golden": "Keep recorded runs as regression tests, run by pytest.",
     },
     "Move": {
         "export": "Write a run into one self-contained file.",

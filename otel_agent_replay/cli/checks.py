@@ -11,13 +11,18 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from otel_agent_replay._setup.spools import spool_of, waiting_in
-from otel_agent_replay._setup.stores import open_store
+from otel_agent_replay._setup.stores import RunStore, open_store
 from otel_agent_replay._version import __version__
 from otel_agent_replay.cli.exit_codes import exit_code_of
 from otel_agent_replay.cli.found import FIRST_STEP, nothing_stored
 from otel_agent_replay.cli.wording import count
 from otel_agent_replay.config import Settings, load_settings
-from otel_agent_replay.errors import AgentReplayError, ConfigurationError, StoreError
+from otel_agent_replay.errors import (
+    AgentReplayError,
+    ConfigurationError,
+    StoreAccessError,
+    StoreError,
+)
 from otel_agent_replay.instrument.named import parse_tool
 
 __all__ = ["Finding", "Grade", "findings"]
@@ -191,19 +196,32 @@ def _store(url: str) -> Iterator[Finding]:
         with open_store(url, create=False) as opened:
             found = opened.check()
             dropped = opened.stats().dropped
+            current = found.schema == found.known_schema
+            states = _states(opened) if current else 0
     except (StoreError, ConfigurationError) as error:
         yield _problem("store", error)
         return
     yield Finding(area="store", text=f"{found.url}: {found.kind} {found.version}")
     schema = f"schema {found.schema}, this package writes {found.known_schema}"
-    current = found.schema == found.known_schema
     yield Finding(area="store", text=schema, grade="ok" if current else "warning")
     size = f"{found.content_bytes / 1_000_000:.1f} MB of payloads"
     rows = f"{count(found.runs, 'run')}, {count(found.spans, 'span')}, {size}"
     yield Finding(area="store", text=rows)
+    if states:
+        kept = count(states, "checkpoint")
+        text = f"{kept} of LangGraph's threads: states as they are, not redacted"
+        yield Finding(area="store", text=text, grade="note")
     if dropped:
         lost = ", ".join(f"{many} x {why}" for why, many in dropped.items())
         text = f"its runs lost {lost}; `agent-replay runs` marks them"
         yield Finding(area="store", text=text, grade="warning")
     for each in found.problems:
         yield Finding(area="store", text=each, grade="warning")
+
+
+def _states(opened: RunStore) -> int:
+    """Return how many states of threads there are; 0 to who may not know."""
+    try:
+        return opened.states().count()
+    except StoreAccessError:
+        return 0

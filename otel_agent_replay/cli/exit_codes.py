@@ -10,6 +10,7 @@ from otel_agent_replay.errors import (
     AmbiguousRunError,
     ConfigurationError,
     DivergenceError,
+    GoldenError,
     LaunchError,
     PushError,
     RecordingError,
@@ -21,6 +22,7 @@ from otel_agent_replay.errors import (
     StoreUnavailableError,
     UnrenderableError,
     WriteBlockedError,
+    WriteInDoubtError,
 )
 
 __all__ = ["ExitCode", "exit_code_of"]
@@ -47,6 +49,7 @@ class ExitCode(IntEnum):
     WRITE_BLOCKED = 91
     NOT_SENT = 92
     NOT_GONE = 93
+    WRITE_IN_DOUBT = 94
     INTERRUPTED = 130
 
 
@@ -54,6 +57,7 @@ _CODES: Final[dict[type[AgentReplayError], ExitCode]] = {
     AmbiguousRunError: ExitCode.AMBIGUOUS_RUN,
     ConfigurationError: ExitCode.USAGE,
     DivergenceError: ExitCode.DIVERGED,
+    GoldenError: ExitCode.CHECK_FAILED,
     LaunchError: ExitCode.NOT_STARTED,
     PushError: ExitCode.NOT_SENT,
     RecordingError: ExitCode.DAMAGED_RECORDING,
@@ -65,6 +69,7 @@ _CODES: Final[dict[type[AgentReplayError], ExitCode]] = {
     StoreUnavailableError: ExitCode.STORE_UNAVAILABLE,
     UnrenderableError: ExitCode.USAGE,
     WriteBlockedError: ExitCode.WRITE_BLOCKED,
+    WriteInDoubtError: ExitCode.WRITE_IN_DOUBT,
 }
 
 

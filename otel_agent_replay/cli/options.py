@@ -14,6 +14,8 @@ __all__ = [
     "allow_write_option",
     "command_argument",
     "json_option",
+    "match_option",
+    "normalise_option",
     "run_argument",
     "runs_argument",
     "store_option",
@@ -89,6 +91,22 @@ allow_write_option: Final = click.option(
     multiple=True,
     help="Let the writes of this tool or host run. May be given several times; "
     "'*' allows all.",
+)
+match_option: Final = click.option(
+    "--match",
+    metavar="MODE",
+    default="strict",
+    show_default=True,
+    help="How a call finds its recorded step: strict (by arguments under the same "
+    "parent, in order inside a task or thread), ordered (in the recorded order of starts "
+    "too), by_arguments (wherever and whenever it is made).",
+)
+normalise_option: Final = click.option(
+    "--normalise",
+    metavar="NAME",
+    multiple=True,
+    help="What may differ if nothing else does: timestamps, uuids, request_ids, "
+    "temp_paths. May be given several times; the report lists where.",
 )
 allow_gaps_option: Final = click.option(
     "--allow-gaps",

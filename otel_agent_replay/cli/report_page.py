@@ -12,12 +12,26 @@ from otel_agent_replay.cli.step_line import title
 from otel_agent_replay.cli.terminal import Screen, text
 from otel_agent_replay.cli.wording import count, short_id, short_json
 from otel_agent_replay.model.call import FRAME_KINDS
-from otel_agent_replay.model.divergence import Divergence, FieldDifference, ReplayReport
+from otel_agent_replay.model.divergence import (
+    Cause,
+    Divergence,
+    FieldDifference,
+    Normalised,
+    ReplayReport,
+)
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 
 __all__ = ["field_line", "print_report"]
 
+_CAUSES: Final[dict[Cause, str]] = {
+    "code": "cause: the code asks for something else",
+    "tool": "cause: a tool gave another result",
+    "model": "cause: a model, asked live, answered otherwise",
+    "redaction": "cause: redaction; another key or policy was in force",
+    "clock": "cause: the clock; --normalise timestamps lets times differ",
+    "randomness": "cause: randomness; see --normalise uuids, request_ids, temp_paths",
+}
 _VALUE: Final = 300
 _LINES: Final = 12
 
@@ -36,6 +50,7 @@ def print_report(screen: Screen, run: Run, report: ReplayReport, mode: str) -> N
         screen.print(text(f"  and {count(more, 'more divergence')}; --json has all"))
     if missing:
         _print_missing(screen, run, missing)
+    _print_normalised(screen, run, report.normalised)
     for note in report.notes:
         screen.print(text(f"  note: {note}", "yellow"))
 
@@ -47,6 +62,8 @@ def _headline(run: Run, report: ReplayReport, mode: str) -> Text:
 
 
 def _what_is_wrong(report: ReplayReport) -> tuple[str, str]:
+    if report.in_doubt:
+        return "stopped at a write in doubt", "bold red"
     if report.blocked:
         return "stopped before a write", "bold red"
     return count(len(report.divergences), "divergence"), "bold red"
@@ -62,8 +79,14 @@ def _facts(run: Run, report: ReplayReport) -> list[tuple[str, str, str]]:
         ("unused", _steps(unused), "yellow"),
         ("live", live, ""),
         ("blocked", allow if report.blocked else "", "red"),
+        *(("in doubt", _doubt(*each), "red") for each in report.in_doubt),
     ]
     return [fact for fact in facts if fact[1]]
+
+
+def _doubt(name: str, problem: str) -> str:
+    choice = f"--in-doubt '{name}=assume_done' if it happened, else =retry"
+    return f"{name}: {problem}  ({choice})"
 
 
 def _answers(run: Run) -> int:
@@ -86,6 +109,29 @@ def _print_missing(screen: Screen, run: Run, missing: Sequence[Divergence]) -> N
     steps = [run.steps[each.step] for each in missing if each.step is not None]
     what = f"missing: {count(len(steps), 'recorded step')} never asked for: "
     screen.print(Text.assemble(("  ✗ ", "red"), text(what + _steps(steps))))
+    _print_reasons(screen, missing)
+
+
+def _print_reasons(screen: Screen, divergences: Sequence[Divergence]) -> None:
+    """Print what stands behind divergences, once each."""
+    causes = dict.fromkeys(_CAUSES[each.cause] for each in divergences)
+    reasons = dict.fromkeys(each.reason for each in divergences if each.reason)
+    for line in (*reasons, *causes):
+        screen.print(text(f"      {line}", "dim"))
+
+
+def _print_normalised(
+    screen: Screen, run: Run, normalised: Sequence[Normalised]
+) -> None:
+    """Print what was let pass although it differs."""
+    for each in normalised[:_LINES]:
+        named = "the run" if each.step is None else title(run.steps[each.step])
+        at = "" if each.step is None else f"step {each.step} "
+        line = f"  {each.normaliser} let pass {each.path or 'a value'} of {at}{named}"
+        screen.print(text(line, "dim"))
+    more = len(normalised) - _LINES
+    if more > 0:
+        screen.print(text(f"  and {count(more, 'more place')}; --json has all", "dim"))
 
 
 def _tally(names: tuple[str, ...]) -> str:
@@ -102,12 +148,20 @@ def _print_divergence(screen: Screen, run: Run, divergence: Divergence) -> None:
         closest = "closest to step" if divergence.kind == "unexpected" else "step"
         named = title(run.steps[divergence.step])
         what += f", {closest} {divergence.step} {named}"
-    screen.print(Text.assemble(("  ✗ ", "red"), text(what)))
+    if divergence.parent:
+        what += f", in {' > '.join(divergence.parent)}"
+    follows = "  (follows from an earlier one)" if divergence.follows else ""
+    screen.print(Text.assemble(("  ✗ ", "red"), text(what), (follows, "dim")))
     for field in divergence.fields[:_LINES]:
         screen.print(text(f"      {field_line(field)}"))
     more = len(divergence.fields) - _LINES
     if more > 0:
         screen.print(text(f"      and {count(more, 'more difference')}", "dim"))
+    _print_reasons(screen, [divergence])
+    for candidate in divergence.candidates:
+        if candidate.fields == divergence.fields:
+            continue
+        screen.print(text(f"      close: {candidate}", "dim"))
 
 
 def field_line(field: FieldDifference) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from otel_agent_replay._setup.children import SESSION
+from otel_agent_replay._setup.doubts import Doubts
+from otel_agent_replay._setup.effects import Clock
 from otel_agent_replay._setup.launch import Finished, absolute_store_url, launch
 from otel_agent_replay._setup.specs import SessionSpec
 from otel_agent_replay._setup.stores import open_store
@@ -25,8 +27,11 @@ from otel_agent_replay.model.divergence import ReplayReport
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 from otel_agent_replay.model.run import Run, RunSummary
 from otel_agent_replay.replay.codec import report_json
-from otel_agent_replay.replay.log import SessionLog, load_log, report_of
-from otel_agent_replay.replay.plan import Changes, Mode, plan_of
+from otel_agent_replay.replay.log import SessionLog, load_log
+from otel_agent_replay.replay.matching import Matching
+from otel_agent_replay.replay.plan import Changes, Mode, Reads, gaps_in_the_way
+from otel_agent_replay.replay.report import report_of
+from otel_agent_replay.replay.step_names import named_step
 
 __all__ = ["SessionRequest", "Verdict", "run_session"]
 
@@ -45,9 +50,13 @@ class SessionRequest:
         command: The program and its arguments.
         store: URL of the run's store; None for that of the settings.
         tools: Functions to record as tools, besides those the run was recorded with.
-        at, changes, allow_writes, allow_gaps: As in a session's description.
+        at, changes, allow_writes, allow_gaps, in_doubt, matching, live, clock,
+        network: As in a
+            session's description.
         keep: Whether the run of a replay is stored.
         as_json: Whether the report goes to standard output, as JSON.
+        quiet: Whether nothing is printed; as with `as_json`, what the program prints
+            goes to standard error.
     """
 
     mode: Mode
@@ -55,12 +64,19 @@ class SessionRequest:
     command: Sequence[str]
     store: str | None = None
     tools: tuple[str, ...] = ()
-    at: int | None = None
+    at: int | str | None = None
     changes: Changes = field(default_factory=Changes)
     allow_writes: frozenset[str] = frozenset()
     allow_gaps: bool = False
+    in_doubt: Doubts = field(default_factory=dict)
+    reads: Reads = "live"
+    matching: Matching = field(default_factory=Matching)
+    live: frozenset[str] = frozenset()
+    clock: Clock = "recorded"
+    network: frozenset[str] = frozenset()
     keep: bool = False
     as_json: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +106,9 @@ def run_session(request: SessionRequest) -> Verdict:
     url = absolute_store_url(store_url(request.store))
     with named_run(url, request.run) as (opened, run_id):
         run = opened.load(run_id)
-    if run.gaps and not request.allow_gaps:
-        raise RunIncompleteError(run.run_id, [gap.text for gap in run.gaps])
+    gaps = gaps_in_the_way(run, request.mode)
+    if gaps and not request.allow_gaps:
+        raise RunIncompleteError(run.run_id, gaps)
     with tempfile.TemporaryDirectory(prefix="agent-replay-") as folder:
         spec = _spec(request, run, url, folder)
         settings = settings_with({"store": url, "tools": _tools_of(run, request)})
@@ -99,14 +116,15 @@ def run_session(request: SessionRequest) -> Verdict:
         finished = launch(
             request.command,
             {**environment_of(settings), SESSION: spec.dump()},
-            stdout=_STDERR if request.as_json else None,
+            stdout=_STDERR if request.as_json or request.quiet else None,
         )
         verdict = _judged(request, run, spec, finished)
         if spec.record == url and verdict.report is not None:
             with open_store(url) as opened:
                 runs = _own(runs_of(opened, finished, since), run, request.mode)
             verdict = replace(verdict, runs=tuple(runs))
-    _print(request, run, verdict, finished)
+    if not request.quiet:
+        _print(request, run, verdict, finished)
     return verdict
 
 
@@ -115,15 +133,20 @@ def _spec(request: SessionRequest, run: Run, url: str, folder: str) -> SessionSp
         mode=request.mode,
         store=url,
         run_id=run.run_id,
-        record=f"sqlite:///{folder}/replay.db",
         directory=folder,
-        at=request.at,
+        at=None if request.at is None else named_step(run, request.at),
         changes=request.changes,
         allow_writes=request.allow_writes,
         allow_gaps=request.allow_gaps,
+        in_doubt=request.in_doubt,
+        reads=request.reads,
+        matching=request.matching,
+        live=request.live,
+        clock=request.clock,
+        network=request.network,
     )
     # What does not fit the run is said before the program has done anything.
-    plan_of(run, spec.mode, at=spec.at, changes=spec.changes)
+    spec.plan(run)
     kept = request.keep or request.mode != "replay"
     return replace(spec, record=url) if kept else spec
 
@@ -144,14 +167,7 @@ def _judged(
     log = SessionLog()
     for each in logs:
         log.add(each)
-    plan = plan_of(
-        run,
-        spec.mode,
-        at=spec.at,
-        changes=spec.changes,
-        allow_writes=spec.allow_writes,
-    )
-    report = report_of(run, plan, log)
+    report = report_of(run, spec.plan(run), log)
     unheard = max(0, len(finished.processes) - len(logs))
     code = _exit_code(request, run, report, finished)
     if unheard and report.ok:
@@ -172,6 +188,8 @@ def _logs(directory: Path, processes: int) -> list[SessionLog]:
 def _exit_code(
     request: SessionRequest, run: Run, report: ReplayReport, finished: Finished
 ) -> int:
+    if report.in_doubt:
+        return ExitCode.WRITE_IN_DOUBT
     if report.blocked:
         return ExitCode.WRITE_BLOCKED
     if report.divergences:

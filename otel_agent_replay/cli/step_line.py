@@ -9,6 +9,7 @@ from otel_agent_replay.model.messages import Message, Part
 from otel_agent_replay.model.payload import JsonValue
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
+from otel_agent_replay.semconv import STEP_WRITE_AS, STEP_WRITE_ID
 
 __all__ = ["answered", "asked", "depth_of", "marks", "title"]
 
@@ -99,7 +100,7 @@ def marks(step: Step, *, gap: bool = False) -> str:
     found = [
         ("error", step.outcome.error is not None or _refused(step)),
         (f"retry {step.attempt}", step.attempt > 0),
-        ("write", step.call.effect == "write"),
+        (_write(step), step.call.effect == "write"),
         (step.outcome.ended, step.outcome.ended != "complete"),
         ("served", step.outcome.served_from is not None),
         (f"dropped: {step.dropped}", step.dropped is not None),
@@ -107,6 +108,13 @@ def marks(step: Step, *, gap: bool = False) -> str:
         ("gap", gap),
     ]
     return ", ".join(word for word, holds in found if holds)
+
+
+def _write(step: Step) -> str:
+    attributes = step.call.attributes
+    key, became = (attributes.get(n) for n in (STEP_WRITE_ID, STEP_WRITE_AS))
+    words = ["write", key, f"({became})" if became else None]
+    return " ".join(each for each in words if isinstance(each, str))
 
 
 def _refused(step: Step) -> bool:

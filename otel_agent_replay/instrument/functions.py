@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar, overload
 
 from otel_agent_replay import semconv
 from otel_agent_replay.errors import ConfigurationError
+from otel_agent_replay.instrument.keyed import IdempotencyKey, keyed_write
 from otel_agent_replay.instrument.wrapping import wrap
 from otel_agent_replay.model.call import Effect, Kind
 from otel_agent_replay.model.payload import JsonObject
@@ -62,6 +63,7 @@ def tool(
     *,
     effect: Effect = "read",
     name: str | None = None,
+    idempotency_key: IdempotencyKey | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def tool(
     function: Callable[P, R] | None = None,
@@ -69,6 +71,7 @@ def tool(
     *,
     effect: Effect = "read",
     name: str | None = None,
+    idempotency_key: IdempotencyKey | None = None,
 ) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
     """Mark a function as a tool: its calls are recorded, and answered in a replay.
 
@@ -77,8 +80,24 @@ def tool(
         effect: `write` for what changes the world: it is never run again unless it
             is allowed by name.
         name: The tool's name; the function's if not given.
+        idempotency_key: What makes two calls of a write the same write, in one run
+            and its resumes: the name of a parameter, names of several, or a function
+            of the arguments. It runs once; what it is about to do is stored before.
+
+    Raises:
+        ConfigurationError: The key is for no write, or names no parameter.
     """
-    return _decorated(function, kind="tool", name=name, effect=effect)
+    if idempotency_key is None:
+        return _decorated(function, kind="tool", name=name, effect=effect)
+    if effect != "write":
+        problem = "is for a write; give effect='write' too"
+        raise ConfigurationError("idempotency_key", problem)
+    key = idempotency_key
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        return keyed_write(function, name, key)
+
+    return decorate if function is None else decorate(function)
 
 
 @overload

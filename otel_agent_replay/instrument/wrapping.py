@@ -141,6 +141,7 @@ def wrap(
     name: str | None,
     effect: Effect = "read",
     attributes: JsonObject | None = None,
+    maker: Callable[[Subject], Callable[..., Any]] | None = None,
 ) -> Callable[P, R]:
     """Return the function with its calls on the seam.
 
@@ -151,6 +152,7 @@ def wrap(
         name: What they are called; the function's name if not given.
         effect: Whether running it changes the world.
         attributes: Put on every call.
+        maker: Makes the wrapper; by default one for the sort of function it is.
 
     Raises:
         ConfigurationError: The effect is neither `read` nor `write`, or this is no
@@ -165,6 +167,7 @@ def wrap(
             name=name,
             effect=effect,
             attributes=attributes,
+            maker=maker,
         )
         return cast("Callable[P, R]", type(function)(inner))
     _check(function, kind)
@@ -178,7 +181,7 @@ def wrap(
         effect=effect,
         attributes=attributes or {},
     )
-    wrapped: Callable[P, R] = _maker_for(function)(subject)
+    wrapped: Callable[P, R] = (maker or _maker_for(function))(subject)
     setattr(wrapped, _MARK, kind)
     return wrapped
 

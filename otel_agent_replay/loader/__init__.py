@@ -27,7 +27,7 @@ from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.model.step import Step
 
-__all__ = ["Describe", "Described", "load", "spans_of"]
+__all__ = ["Describe", "Described", "assembled", "load", "spans_of"]
 
 
 def load(
@@ -63,6 +63,19 @@ def load(
         for step in with_results(in_order(kept, places))
     )
     return _run(run_id, chosen, roots, drafts, (steps, everywhere))
+
+
+def assembled(run_id: str, root: SpanRecord, drafts: list[Draft]) -> Run:
+    """Return the run of steps that hang under a root, directly or inside each other.
+
+    For steps that never were spans; `spans` of the run is empty.
+    """
+    by_id = {root.span_id: root, **{each.span_id: each.span for each in drafts}}
+    places = placed(drafts, by_id, (root.span_id,))
+    steps = in_order(drafts, places)
+    spans = (root, *(each.span for each in drafts))
+    run = _run(run_id, spans, [root], drafts, (steps, places))
+    return replace(run, spans=())
 
 
 def _foreign_roots(spans: tuple[SpanRecord, ...]) -> list[SpanRecord]:

@@ -39,6 +39,7 @@ class Draft:
         own: Whether we recorded it; else another instrumentation did.
         process, sequence: Its number among the steps that its process started;
             None where it was not numbered.
+        lane: Number of the task or thread in that process that it was started in.
     """
 
     span: SpanRecord
@@ -51,6 +52,7 @@ class Draft:
     response: ModelResponse | None = None
     process: str | None = None
     sequence: int | None = None
+    lane: int | None = None
     cost_usd: float | None = None
 
     @property
@@ -93,6 +95,7 @@ def _own(span: SpanRecord, describe: Describe) -> Draft:
         response=response,
         process=values.get(semconv.STEP_PROCESS),
         sequence=number(values, semconv.STEP_SEQUENCE),
+        lane=number(values, semconv.STEP_LANE),
         cost_usd=_price(values),
     )
 

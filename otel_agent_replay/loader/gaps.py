@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from otel_agent_replay import semconv
@@ -146,7 +146,8 @@ def _missing_numbers(
         if process.part_of_killed(roots) and absent <= unfinished:
             continue
         if absent > 0:
-            yield _number_gap(name, process, expected, index)
+            gap = _number_gap(name, process, expected, index)
+            yield replace(gap, at_end=process.part_of_killed(roots))
         if not process.closed and not process.part_of_killed(roots):
             yield Gap(text=f"process {name} never said how many steps it started")
 

@@ -106,12 +106,13 @@ def in_order(drafts: list[Draft], places: Places) -> tuple[Step, ...]:
         _find_order(each.span_id, by_id, places.parents, orders)
     ordered = sorted(drafts, key=lambda each: (orders[each.span_id], each.span_id))
     index = {each.span_id: number for number, each in enumerate(ordered)}
+    lanes: dict[tuple[str | None, int], int] = {}
     steps: list[Step] = []
     alike: dict[tuple[str | None, str], list[tuple[Draft, Step]]] = {}
     for each in ordered:
         parent = places.parents[each.span_id]
         before = alike.setdefault((parent, key_of(each.call)), [])
-        step = _step(each, index, parent, before)
+        step = replace(_step(each, index, parent, before), lane=_lane(each, lanes))
         before.append((each, step))
         steps.append(step)
     return tuple(steps)
@@ -162,6 +163,13 @@ def _step(
         cost_usd=draft.cost_usd,
         dropped=draft.dropped,
     )
+
+
+def _lane(draft: Draft, lanes: dict[tuple[str | None, int], int]) -> int | None:
+    """Return the number of a lane in the run; each process has its own."""
+    if draft.lane is None:
+        return None
+    return lanes.setdefault((draft.process, draft.lane), len(lanes))
 
 
 def _is_retry(last: Draft, draft: Draft) -> bool:

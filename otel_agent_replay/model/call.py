@@ -14,6 +14,7 @@ from otel_agent_replay.model.payload import (
 )
 
 __all__ = [
+    "EFFECT_KINDS",
     "FRAME_KINDS",
     "Call",
     "Effect",
@@ -34,12 +35,21 @@ Kind: TypeAlias = Literal[
     "memory",
     "approval",
     "checkpoint",
+    "clock",
+    "random",
+    "environment",
+    "file",
 ]
 Effect: TypeAlias = Literal["read", "write"]
 Ended: TypeAlias = Literal["complete", "abandoned", "failed", "open"]
 
 FRAME_KINDS: Final[frozenset[Kind]] = frozenset({"agent", "step", "process"})
 """Kinds that only hold other calls: replay runs them again, never answers them."""
+
+EFFECT_KINDS: Final[frozenset[Kind]] = frozenset(
+    {"clock", "random", "environment", "file"}
+)
+"""Kinds that read the world around the agent; recorded only where asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """Payloads stored once: attribute values become references to shared contents.
 
 A value of 256 characters or more is cut by `split`, and each piece is a content,
-stored under (scope, SHA-256). In the row the value becomes a *recipe*, and its key
+stored under (scope, the beginning of its SHA-256). In the row the value becomes a *recipe*, and its key
 gets the prefix `semconv.CONTENT_PREFIX`. A recipe is a JSON list of strings: `=`
-and literal text, `#` and the hash of a content, or `@` and the hash of a content
+and literal text, `#` and the name of a content, or `@` and the name of a content
 that is itself a recipe. Long recipes are folded into such ones, so that a step
 which repeats a long history adds little more than what is new in it.
 
@@ -17,11 +17,10 @@ but for `Packer`'s memory of hashes.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import is_
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_agent_replay import semconv
 from otel_agent_replay.model.payload import dump_json
@@ -32,6 +31,7 @@ from otel_agent_replay.model.recipe import (
     closes_group,
     content_item,
     content_key,
+    key_in,
     literal_item,
     recipe_item,
 )
@@ -42,8 +42,10 @@ __all__ = [
     "INLINE",
     "Contents",
     "PackedBatch",
+    "PackedParts",
     "PackedSpan",
     "Packer",
+    "Part",
     "content_key",
     "inline_texts",
     "literals",
@@ -58,7 +60,7 @@ INLINE: Final = 256
 """Characters below which a value stays in its row."""
 
 Contents = Mapping[tuple[str, bytes], str]
-"""Texts by scope and SHA-256."""
+"""Texts by scope and `content_key`."""
 
 _FOLD_ABOVE: Final = 16
 _ROW_BYTES: Final = 256
@@ -117,6 +119,33 @@ class PackedBatch:
     spans: tuple[PackedSpan, ...]
 
 
+class Part(NamedTuple):
+    """An event to be packed; `grown` are more attributes of it."""
+
+    name: str
+    time_ns: int
+    attributes: Attributes
+    grown: Mapping[str, GrowingText]
+
+
+class PackedParts(NamedTuple):
+    """What packing changes of a span, and the contents that it names."""
+
+    attributes: Attributes
+    events: tuple[EventRecord, ...]
+    contents: Mapping[bytes, str]
+    recipes: frozenset[bytes]
+
+    def of(self, span: SpanRecord) -> PackedSpan:
+        """Return a span that has these parts, packed."""
+        return PackedSpan(
+            span=span,
+            scope=scope_of(span),
+            contents=self.contents,
+            recipes=self.recipes,
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
     """The contents of a span, while they are being found."""
@@ -148,41 +177,40 @@ class Packer:
         self._hashes: dict[str, bytes] = {}
         self._characters = 0
 
-    def pack(
-        self, span: SpanRecord, grown: Sequence[Mapping[str, GrowingText]] = ()
-    ) -> PackedSpan:
-        """Return the span with its big values as recipes, and with its size.
+    def pack(self, span: SpanRecord) -> PackedSpan:
+        """Return the span with its big values as recipes, and with its size."""
+        parts = self.parts(
+            len(span.name),
+            span.attributes,
+            [Part(e.name, e.time_ns, e.attributes, {}) for e in span.events],
+        )
+        packed = replace(span, attributes=parts.attributes, events=parts.events)
+        return parts.of(packed)
 
-        Args:
-            span: The span.
-            grown: More attributes of its events, event by event.
-        """
-        found = _Found(contents={}, recipes=set())
-        size = _size(span)
-        events: list[EventRecord] = []
-        for number, event in enumerate(span.events):
-            attributes = self._attributes(event.attributes, found)
-            texts = grown[number] if number < len(grown) else {}
-            for key, text in texts.items():
-                attributes[semconv.CONTENT_PREFIX + key] = text.recipe
-                found.contents.update(text.new)
+    def parts(
+        self, size: int, attributes: Attributes, events: Iterable[Part]
+    ) -> PackedParts:
+        """Return what packing changes of a span, whose name has so many characters."""
+        contents: dict[bytes, str] = {}
+        found = _Found(contents=contents, recipes=set())
+        size += _ROW_BYTES + _size(attributes)
+        made: list[EventRecord] = []
+        for name, time_ns, values, grown in events:
+            size += _size(values)
+            packed = self._attributes(values, found)
+            for key, text in grown.items():
+                packed[semconv.CONTENT_PREFIX + key] = text.recipe
+                contents.update(text.new)
                 found.recipes.update(text.new_recipes)
                 size += len(key) + len(text)
-            events.append(
-                EventRecord(
-                    name=event.name, time_ns=event.time_ns, attributes=attributes
-                )
-            )
-        attributes = self._attributes(span.attributes, found)
-        attributes[semconv.SPAN_BYTES] = str(size)
-        return PackedSpan(
-            span=replace(span, attributes=attributes, events=tuple(events)),
-            scope=scope_of(span),
-            contents=found.contents,
-            recipes=frozenset(found.recipes),
-        )
+            made.append(EventRecord(name=name, time_ns=time_ns, attributes=packed))
+        own = self._attributes(attributes, found)
+        own[semconv.SPAN_BYTES] = str(size)
+        return PackedParts(own, tuple(made), contents, frozenset(found.recipes))
 
     def _attributes(self, attributes: Attributes, found: _Found) -> dict[str, str]:
+        if _is_all_small(attributes):
+            return {**attributes}
         made: dict[str, str] = {}
         for key, value in attributes.items():
             # Most are so; what is small but not ASCII is seen to below.
@@ -259,12 +287,9 @@ def reader_of(scope: str, contents: Contents) -> PayloadReader:
     """Return what puts the payloads of a scope together."""
 
     def find(item: str) -> str | None:
-        """Return a content that is what its hash says."""
-        try:
-            key = base64.urlsafe_b64decode(f"{item[1:]}=")
-        except ValueError:
-            return None
-        text = contents.get((scope, key))
+        """Return a content that is what its name says."""
+        key = key_in(item)
+        text = None if key is None else contents.get((scope, key))
         return text if text is not None and content_key(text) == key else None
 
     return PayloadReader(find)
@@ -314,12 +339,18 @@ def _groups(items: Sequence[str]) -> Iterator[Sequence[str]]:
         yield items[start:]
 
 
-def _size(span: SpanRecord) -> int:
-    """Return about how many bytes a span has with its payloads inline."""
-    size = _ROW_BYTES + len(span.name)
-    for attributes in (span.attributes, *(event.attributes for event in span.events)):
-        size += sum(map(len, attributes)) + sum(map(len, attributes.values()))
-    return size
+def _size(attributes: Attributes) -> int:
+    """Return about how many bytes attributes have, inline."""
+    return sum(map(len, attributes)) + sum(map(len, attributes.values()))
+
+
+def _is_all_small(attributes: Attributes) -> bool:
+    """Whether all stays in the row as it is; asked at once, for most spans have many."""
+    values = attributes.values()
+    if not attributes or max(map(len, values)) >= INLINE:
+        return not attributes
+    names = "\n".join(attributes)
+    return "".join(values).isascii() and not any(own in names for own in _OWN)
 
 
 def _is_big(key: str, value: str) -> bool:

@@ -1,25 +1,26 @@
-"""Differences: between two values, a replay and its recording, two runs."""
+"""Differences: between two values, between a replay and its recording."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import copysign, isnan
 from typing import Literal, TypeAlias
 
 from otel_agent_replay.model.payload import JsonValue
-from otel_agent_replay.model.step import Step
 
 __all__ = [
-    "AlignedSteps",
-    "Comparison",
+    "Candidate",
+    "Cause",
     "Divergence",
     "DivergenceKind",
     "FieldDifference",
-    "Figure",
+    "Normalised",
     "ReplayReport",
     "differences",
 ]
 
 DivergenceKind: TypeAlias = Literal["unexpected", "missing", "changed", "out_of_order"]
+Cause: TypeAlias = Literal["code", "tool", "model", "redaction", "clock", "randomness"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +64,26 @@ def differences(
         )
     if isinstance(expected, list) and isinstance(actual, list):
         return _list_differences(expected, actual, path)
-    if expected == actual and isinstance(expected, bool) is isinstance(actual, bool):
+    if _same(expected, actual):
         return ()
     return (FieldDifference(path=path, expected=expected, actual=actual),)
+
+
+def _same(expected: JsonValue, actual: JsonValue) -> bool:
+    """Return whether two values are one; 1 is 1.0, but not True, and 0 not -0.0."""
+    if isinstance(expected, bool) is not isinstance(actual, bool):
+        return False
+    if expected == actual:
+        return _negative_zero(expected) is _negative_zero(actual)
+    return _is_nan(expected) and _is_nan(actual)
+
+
+def _is_nan(value: JsonValue) -> bool:
+    return isinstance(value, float) and isnan(value)
+
+
+def _negative_zero(value: JsonValue) -> bool:
+    return isinstance(value, float) and value == 0 and copysign(1, value) < 0
 
 
 def _member(
@@ -103,6 +121,31 @@ def _list_differences(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A recorded step that a call comes close to.
+
+    Attributes:
+        step: Its index.
+        name: Its call's name.
+        used: Whether it had answered another call already.
+        fields: Where the call differs from it; none if it asks for the same.
+    """
+
+    step: int
+    name: str
+    used: bool = False
+    fields: tuple[FieldDifference, ...] = ()
+
+    def __str__(self) -> str:
+        used = ", used already" if self.used else ""
+        if not self.fields:
+            return f"step {self.step} {self.name}{used}: the same"
+        more = len(self.fields) - 1
+        tail = f"; and {more} more" if more else ""
+        return f"step {self.step} {self.name}{used}: {self.fields[0]}{tail}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Divergence:
     """A difference between a replay and its recording.
 
@@ -115,6 +158,12 @@ class Divergence:
             one, if any.
         parent: Names of the calls it was made inside, outermost first.
         fields: Where the arguments differ from the closest recorded ones.
+        cause: What made the difference, as far as its look tells: the `code`, a
+            `tool` or `model` that answered otherwise, `redaction` under another key
+            or policy, the `clock`, `randomness`.
+        candidates: The closest recorded steps, the closest first.
+        reason: What else there is to say, such as what it should have come after.
+        follows: Whether an earlier divergence explains it.
     """
 
     kind: DivergenceKind
@@ -122,12 +171,32 @@ class Divergence:
     step: int | None = None
     parent: tuple[str, ...] = ()
     fields: tuple[FieldDifference, ...] = ()
+    cause: Cause = "code"
+    candidates: tuple[Candidate, ...] = ()
+    reason: str = ""
+    follows: bool = False
 
     def __str__(self) -> str:
         at = "" if self.step is None else f" (step {self.step})"
         inside = f" in {' > '.join(self.parent)}" if self.parent else ""
-        what = "; ".join(str(each) for each in self.fields[:3])
+        told = [self.reason, *(str(each) for each in self.fields[:3])]
+        what = "; ".join(filter(None, told))
         return f"{self.kind}: {self.name}{at}{inside}{f': {what}' if what else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normalised:
+    """A place where a call differs from the step that answered it, and may.
+
+    Attributes:
+        step: Index of the recorded step; None for the run's own input or output.
+        normaliser: Which one let it pass.
+        path: Like that of a `FieldDifference`.
+    """
+
+    step: int | None
+    normaliser: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +209,11 @@ class ReplayReport:
         unused: Indices of recorded steps that were never asked for.
         live: Names of calls that ran live, in order.
         blocked: Names of writes that were refused.
-        divergences: The differences, in the order they were found.
+        in_doubt: Writes that the agent was stopped at, as nobody knows whether they
+            happened: `tool:key`, and what is known.
+        divergences: The differences, in the order they were found; the first is
+            where to look.
+        normalised: What was let pass by a normaliser.
         notes: What else a reader should know, such as a host that stood for another.
     """
 
@@ -149,57 +222,12 @@ class ReplayReport:
     unused: tuple[int, ...] = ()
     live: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
+    in_doubt: tuple[tuple[str, str], ...] = ()
     divergences: tuple[Divergence, ...] = ()
+    normalised: tuple[Normalised, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether nothing differed and nothing was refused."""
-        return not self.divergences and not self.blocked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlignedSteps:
-    """A row of a comparison: a step of each run, or of one of them."""
-
-    a: Step | None = None
-    b: Step | None = None
-    fields: tuple[FieldDifference, ...] = ()
-
-    @property
-    def same(self) -> bool:
-        """Whether both sides are there and alike."""
-        return self.a is not None and self.b is not None and not self.fields
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A number of both runs; None where a run does not have it."""
-
-    a: float | None = None
-    b: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Two runs, aligned step by step.
-
-    `first_divergence` is the index into `rows` of the first row that is not the
-    same, None if all are. `answer` holds the differences of the final outputs.
-    """
-
-    a: str
-    b: str
-    rows: tuple[AlignedSteps, ...] = ()
-    first_divergence: int | None = None
-    answer: tuple[FieldDifference, ...] = ()
-    input: tuple[FieldDifference, ...] = ()
-    input_tokens: Figure = field(default_factory=Figure)
-    output_tokens: Figure = field(default_factory=Figure)
-    cost_usd: Figure = field(default_factory=Figure)
-    duration_ns: Figure = field(default_factory=Figure)
-
-    @property
-    def same(self) -> bool:
-        """Whether steps, inputs and answers are alike."""
-        return self.first_divergence is None and not self.answer and not self.input
+        return not (self.divergences or self.blocked or self.in_doubt)

@@ -13,16 +13,27 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from otel_agent_replay.model.call import Call
+from otel_agent_replay.model.canonical import (
+    canonical_text,
+    one_form,
+    with_plain_arguments,
+)
 from otel_agent_replay.model.payload import (
     HttpRequest,
     JsonValue,
-    canonical_json,
     content_hash,
     header,
 )
 from otel_agent_replay.model.untrusted import parse_payload
 
-__all__ = ["has_one_host", "host_of", "key_of", "without_modules"]
+__all__ = [
+    "address_of",
+    "asked_for",
+    "has_one_host",
+    "host_of",
+    "key_of",
+    "without_modules",
+]
 
 _DIGITS: Final = 20
 _BYTES: Final = "latin-1"
@@ -40,14 +51,41 @@ def key_of(call: Call) -> str:
     body, canonical where it is JSON; a multipart boundary and the trace context that
     MCP sends inside its messages do not count. Of any other call the digest is that of
     its arguments; objects count by the name of their class inside its module, since a
-    script's module is `__main__` or not.
+    script's module is `__main__` or not. What counts as the same value is told in
+    `model.canonical`.
     """
     request = call.request
     if request is None:
-        plain = canonical_json(without_modules(call.inputs))
+        plain = canonical_text(without_modules(call.inputs))
         return f"{call.kind} {call.name} {_digest(plain)}"
     route = _route(request, model=call.kind == "model")
-    return f"{call.kind} {route} {_digest(_canonical_body(request))}"
+    return f"{call.kind} {route} {_digest(_canonical_body(call, request))}"
+
+
+def asked_for(call: Call) -> JsonValue:
+    """Return what of a call is in its key besides kind and name, to be compared.
+
+    Of a wire call that is its body, as JSON or else as text.
+    """
+    if call.request is None:
+        return one_form(without_modules(call.inputs))
+    body = _body(call, call.request)
+    if isinstance(body, bytes):
+        return body.decode(errors="backslashreplace")
+    return one_form(body)
+
+
+def address_of(call: Call, *, host: bool = True) -> str | None:
+    """Return method and URL of a wire call to be read, as far as its key looks.
+
+    Its percent-encoding is taken off; None for any other call.
+    """
+    request = call.request
+    if request is None:
+        return None
+    route = unquote(_route(request, model=call.kind == "model"))
+    method, _, path = route.partition(" ")
+    return f"{method} {host_of(call) or ''}{path}" if host else route
 
 
 def host_of(call: Call) -> str | None:
@@ -79,7 +117,8 @@ def _route(request: HttpRequest, *, model: bool) -> str:
 
     A model API's key may stand in the query; it says who asks, not what.
     """
-    parts = _split(request.url)
+    # A client sends ASCII; in a stored call may stand anything.
+    parts = _split(request.url.encode("utf-8", "surrogatepass").decode(_BYTES))
     segments = [unquote(each, _BYTES) for each in (parts.path or "/").split("/")]
     path = "/".join(quote(each, safe="", encoding=_BYTES) for each in segments)
     query = _pairs_again(parts.query, without=_CREDENTIALS if model else frozenset())
@@ -94,7 +133,13 @@ def _pairs_again(text: str, *, without: frozenset[str] = frozenset()) -> str:
     return urlencode(kept, encoding=_BYTES)
 
 
-def _canonical_body(request: HttpRequest) -> bytes:
+def _canonical_body(call: Call, request: HttpRequest) -> bytes:
+    body = _body(call, request)
+    return body if isinstance(body, bytes) else canonical_text(body)
+
+
+def _body(call: Call, request: HttpRequest) -> JsonValue | bytes:
+    """Return what counts of a body: its JSON, where it is JSON, else its bytes."""
     kind = header(request.headers, "content-type") or ""
     if kind.lower().startswith("multipart/"):
         return _without_boundary(request.body, kind)
@@ -102,9 +147,10 @@ def _canonical_body(request: HttpRequest) -> bytes:
         return _pairs_again(request.body.decode(_BYTES)).encode()
     if request.body.lstrip()[:1] in {b"{", b"["}:
         try:
-            return canonical_json(_without_context(parse_payload(request.body)))
+            value = _without_context(parse_payload(request.body))
         except ValueError:
             return request.body
+        return with_plain_arguments(value) if call.kind == "model" else value
     return request.body
 
 
@@ -141,5 +187,5 @@ def without_modules(value: JsonValue) -> JsonValue:
     if _TYPE in plain and isinstance(cls, str):
         plain["class"] = cls.rpartition(":")[2]
     if plain.get(_TYPE) == "dict" and isinstance(items, list):
-        plain["items"] = sorted(items, key=canonical_json)
+        plain["items"] = sorted(items, key=canonical_text)
     return plain

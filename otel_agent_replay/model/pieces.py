@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.model.recipe import (
-    RECIPE,
     closes_group,
     content_item,
     content_key,
@@ -28,25 +27,20 @@ __all__ = ["GrowingText", "Piece", "folded", "piece_of"]
 _FOLD_ABOVE: Final = 4
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class Piece(NamedTuple):
     """A part of a text.
 
     Attributes:
         text: The part.
         items: What it is in a recipe.
         contents: The contents that these items name.
+        recipes: The keys of those contents that are recipes: one, if it is folded.
     """
 
     text: str
     items: tuple[str, ...]
     contents: tuple[tuple[bytes, str], ...]
-
-    def recipes(self) -> list[bytes]:
-        """Return the keys of those contents that are recipes: one, if it is folded."""
-        if not self.items or not self.items[0].startswith(RECIPE):
-            return []
-        return [self.contents[-1][0]]
+    recipes: tuple[bytes, ...] = ()
 
 
 def piece_of(text: str) -> Piece:
@@ -61,11 +55,13 @@ def folded(pieces: Sequence[Piece]) -> Piece:
     """Return neighbours as one part, with few items."""
     items = tuple(item for each in pieces for item in each.items)
     contents = tuple(content for each in pieces for content in each.contents)
+    recipes: tuple[bytes, ...] = ()
     if len(items) > _FOLD_ABOVE:
         text = dump_json([*items])
         key = content_key(text)
         items, contents = (recipe_item(key),), (*contents, (key, text))
-    return Piece("".join([each.text for each in pieces]), items, contents)
+        recipes = (key,)
+    return Piece("".join([each.text for each in pieces]), items, contents, recipes)
 
 
 _Levels: TypeAlias = tuple[tuple[str, ...], ...]
@@ -74,7 +70,8 @@ _Levels: TypeAlias = tuple[tuple[str, ...], ...]
 _EMPTY: Final[_Levels] = ((),)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Not frozen: each step makes several, and that would make them four times as slow.
+@dataclass(slots=True, eq=False)
 class GrowingText:
     """A text in pieces.
 
@@ -86,6 +83,7 @@ class GrowingText:
         new: Contents that the text it goes on from does not name.
         new_recipes: The keys of those that are recipes.
         states: For each element: the length up to it, and the items up to it.
+        recipe: What stands in the row for it.
     """
 
     head: Piece
@@ -95,6 +93,7 @@ class GrowingText:
     new: tuple[tuple[bytes, str], ...]
     new_recipes: tuple[bytes, ...]
     states: Sequence[tuple[int, _Levels]]
+    recipe: str
 
     def __str__(self) -> str:
         """Return the text."""
@@ -106,12 +105,20 @@ class GrowingText:
         inner = self.states[-1][0] if self.states else 0
         return len(self.head.text) + inner + len(self.tail.text)
 
-    @property
-    def recipe(self) -> str:
-        """What stands in the row for it."""
-        levels = self.states[-1][1] if self.states else _EMPTY
-        inner = [item for level in reversed(levels) for item in level]
-        return dump_json([*self.head.items, *inner, *self.tail.items])
+    def again(self) -> GrowingText:
+        """Return the same text, as one that goes on from it and adds nothing."""
+        if not self.new and self.kept == len(self.elements):
+            return self
+        return GrowingText(
+            self.head,
+            self.elements,
+            self.tail,
+            len(self.elements),
+            (),
+            (),
+            self.states,
+            self.recipe,
+        )
 
     @classmethod
     def after(
@@ -125,29 +132,31 @@ class GrowingText:
         """Return a text that begins with `kept` elements of another and goes on."""
         new: list[tuple[bytes, str]] = []
         new_recipes: list[bytes] = []
-        if before is None:
-            pieces: list[Piece] = []
-            states: list[tuple[int, _Levels]] = []
-        else:
-            pieces = list(before.elements[:kept])
-            states = list(before.states[:kept])
-        for end, old in (
-            (head, before and before.head),
-            (tail, before and before.tail),
-        ):
-            if end is not old:
-                new += end.contents
-                new_recipes += end.recipes()
+        pieces: list[Piece] = []
+        states: list[tuple[int, _Levels]] = []
+        if before is not None:
+            pieces += before.elements[:kept]
+            states += before.states[:kept]
+        if before is None or head is not before.head:
+            new += head.contents
+            new_recipes += head.recipes
+        if before is None or tail is not before.tail:
+            new += tail.contents
+            new_recipes += tail.recipes
         size, levels = states[-1] if states else (0, _EMPTY)
         for piece in elements:
             size += len(piece.text)
             new += piece.contents
-            new_recipes += piece.recipes()
+            new_recipes += piece.recipes
             for item in piece.items:
                 levels = _pushed(levels, item, new, new_recipes)
             pieces.append(piece)
             states.append((size, levels))
-        return cls(head, pieces, tail, kept, tuple(new), tuple(new_recipes), states)
+        inner = [item for level in reversed(levels) for item in level]
+        recipe = dump_json([*head.items, *inner, *tail.items])
+        return cls(
+            head, pieces, tail, kept, tuple(new), tuple(new_recipes), states, recipe
+        )
 
 
 def _pushed(

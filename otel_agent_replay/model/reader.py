@@ -17,6 +17,8 @@ _MAX_NESTING: Final = 12
 _MAX_PAYLOAD: Final = 1 << 30
 _PREFIX: Final = semconv.CONTENT_PREFIX
 _PREFIX_LENGTH: Final = len(_PREFIX)
+_SHORTEST: Final = len('[""]')
+_NONE: Final[Mapping[str, str]] = {}
 
 
 class DamagedError(Exception):
@@ -29,6 +31,11 @@ def items_of(recipe: str) -> list[str]:
     Raises:
         DamagedError: It is none.
     """
+    if recipe[:2] == '["' and recipe[-2:] == '"]' and "\\" not in recipe:
+        # What names pieces alone, as most do: no parser is as fast.
+        plain = recipe[2:-2].split('","')
+        if '"' not in "".join(plain) and len(recipe) >= _SHORTEST:
+            return plain
     try:
         items = _parsed(recipe)
     except (ValueError, RecursionError):
@@ -51,10 +58,13 @@ class PayloadReader:
     Args:
         find: Gives the content that an item names; None if there is none, or it is
             not what it was.
+        known: Contents by the items that name them, as far as they are at hand.
     """
 
-    def __init__(self, find: Callable[[str], str | None]) -> None:
-        self._texts = _Texts(find)
+    def __init__(
+        self, find: Callable[[str], str | None], known: Mapping[str, str] = _NONE
+    ) -> None:
+        self._texts = _Texts(find, known)
 
     def inline(
         self, attributes: Mapping[str, str], events: Sequence[Mapping[str, str]]
@@ -101,10 +111,13 @@ class _Texts(dict[str, str]):
 
     __slots__ = ("_find", "_joined", "_longest", "_nesting")
 
-    def __init__(self, find: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, find: Callable[[str], str | None], known: Mapping[str, str]
+    ) -> None:
+        super().__init__(known)
         self._find = find
         self._joined: dict[str, str] = {}
-        self._longest = 0
+        self._longest = max(map(len, known.values()), default=0)
         self._nesting = 0
 
     def __missing__(self, item: str) -> str:

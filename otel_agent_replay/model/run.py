@@ -57,10 +57,14 @@ class ParentRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Something the run should have and has not; `text` says what."""
+    """Something the run should have and has not; `text` says what.
+
+    `at_end`: a killed process lost it with its last moments; a resume makes it again.
+    """
 
     text: str
     step: int | None = None
+    at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +208,7 @@ class RunFilter:
     """
 
     run_id_prefix: str | None = None
+    parent_run_id: str | None = None
     agent: str | None = None
     status: RunStatus | None = None
     run_class: RunClass | None = None

@@ -22,6 +22,8 @@ class Step:
         span_id: Id of its span; unique in the run.
         parent: Index of the step it ran inside; None directly under the run.
         occurrence: How many equal calls started before it under the same parent.
+        lane: Number of the task or thread it was started in; calls of one lane were
+            started one after another. None where it was not recorded.
         attempt: 0, or how many equal calls failed directly before this retry.
         fidelity: `wire`: bytes as sent; `semantic`: a normalised view; `inferred`:
             pieced together from neighbours.
@@ -39,6 +41,7 @@ class Step:
     call: Call
     outcome: Outcome
     occurrence: int = 0
+    lane: int | None = None
     attempt: int = 0
     fidelity: Fidelity = "wire"
     start_ns: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from string import ascii_uppercase, hexdigits
 from typing import Final, NamedTuple, Protocol
 
@@ -54,6 +55,7 @@ _ROWS: Final = bytes(
 _LONG: Final = b"A" * 13
 _RUN: Final = re.compile(rb"[0-9A-Z]{13,}")
 _NEAR: Final = 48
+_FINDERS: Final = 64
 
 
 class _Way(NamedTuple):
@@ -163,6 +165,12 @@ def has_long_run(text: str) -> bool:
 
 def finder(literals: Sequence[bytes]) -> Find:
     """Return what finds literals in bytes."""
+    return _made_finder(tuple(literals))
+
+
+@lru_cache(maxsize=_FINDERS)
+def _made_finder(literals: tuple[bytes, ...]) -> Find:
+    """Make a finder once: it takes longer than a short replay."""
     machine = BytesAhoCorasick(literals, implementation=Implementation.DFA)
     find: Find = machine.find_matches_as_indexes
     return find

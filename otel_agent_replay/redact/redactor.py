@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from types import TracebackType
-from typing import Final
+from typing import Final, cast
 
 from otel_agent_replay.model.call import Call, Outcome, RecordedException
 from otel_agent_replay.model.payload import (
@@ -137,11 +137,13 @@ class Redactor:
             return headers
         # Kept by its name here: another thread may begin a new one meanwhile.
         known = self._headers
-        new = [each for each in headers if each not in known]
-        if new:
+        found = (*map(known.get, headers),)
+        if None in found:
+            new = [each for each in headers if each not in known]
             with _FailingClosed("A header"):
                 self._take_headers(new, known)
-        return tuple([known[each] for each in headers])
+            found = (*map(known.get, headers),)
+        return cast("Headers", found)
 
     def _take_headers(
         self,

@@ -33,9 +33,9 @@ from otel_agent_replay.model.span import (
     StatusCode,
 )
 from otel_agent_replay.model.split import SMALL, split
+from otel_agent_replay.replay.comparison_view import compared_json, comparison_json
 from otel_agent_replay.replay.views import (
     checkpoint_json,
-    comparison_json,
     report_json,
     run_json,
     step_json,
@@ -46,9 +46,13 @@ __all__ = [
     "FORMAT",
     "VERSION",
     "checkpoint_json",
+    "compared_json",
     "comparison_json",
+    "content_key",
     "dump_recording",
     "load_recording",
+    "recording_of",
+    "recording_parts",
     "report_json",
     "run_json",
     "step_json",
@@ -79,16 +83,26 @@ class _DamagedError(ValueError):
 # --- writing -------------------------------------------------------------------
 
 
-def dump_recording(recording: Recording) -> str:
-    """Return the file text of a recording; equal recordings give equal texts."""
+def recording_parts(recording: Recording) -> tuple[JsonObject, list[JsonValue]]:
+    """Return the contents of a recording by their keys, and its spans in order."""
     contents: JsonObject = {}
     spans = [_span_json(span, contents) for span in recording.spans]
-    texts = {key: contents[key] for key in sorted(contents)}
+    return {key: contents[key] for key in sorted(contents)}, [*spans]
+
+
+def content_key(content: JsonValue) -> str:
+    """Return the key that a content stands under."""
+    return content_hash(dump_json(content).encode())[:_HASH_DIGITS]
+
+
+def dump_recording(recording: Recording) -> str:
+    """Return the file text of a recording; equal recordings give equal texts."""
+    texts, spans = recording_parts(recording)
     head: list[tuple[str, JsonValue]] = [
         ("format", FORMAT),
         ("version", VERSION),
         ("run_id", recording.run_id),
-        ("digest", _digest(recording.run_id, texts, [*spans])),
+        ("digest", _digest(recording.run_id, texts, spans)),
     ]
     lines = [f' "{key}": {_line(value)},\n' for key, value in head]
     listed = [f"  {_line(key)}: {_line(text)}" for key, text in texts.items()]
@@ -169,7 +183,7 @@ def _value_json(text: str, contents: JsonObject) -> JsonValue:
 
 
 def _stored(content: JsonValue, contents: JsonObject) -> JsonValue:
-    key = content_hash(dump_json(content).encode())[:_HASH_DIGITS]
+    key = content_key(content)
     contents[key] = content
     return {"content": key}
 
@@ -228,6 +242,24 @@ def _recording(text: str, limit: int) -> Recording:
     spans = _list(wire, "spans")
     if wire.get("digest") != _safe_digest(run_id, contents, spans):
         raise _DamagedError("its digest does not fit; it was changed or damaged")
+    return _built(run_id, contents, spans)
+
+
+def recording_of(
+    run_id: str, contents: JsonObject, spans: list[JsonValue], source: str
+) -> Recording:
+    """Return the recording that `recording_parts` gave the parts of.
+
+    Raises:
+        RecordingError: A part is missing or is none.
+    """
+    try:
+        return _built(run_id, contents, spans)
+    except _DamagedError as error:
+        raise RecordingError(source, str(error)) from None
+
+
+def _built(run_id: str, contents: JsonObject, spans: list[JsonValue]) -> Recording:
     reader = _Reader(contents)
     found = tuple(reader.span(_dict(each, "a span")) for each in spans)
     return Recording(run_id=run_id, spans=found)
@@ -351,10 +383,7 @@ def _text(wire: JsonObject, name: str) -> str:
 
 
 def _text_or_empty(wire: JsonObject, name: str) -> str:
-    value = wire.get(name, "")
-    if not isinstance(value, str):
-        raise _DamagedError(f'"{name}" is no text')
-    return value
+    return _text(wire, name) if wire.get(name, "") != "" else ""
 
 
 def _time(wire: JsonObject, name: str) -> int:

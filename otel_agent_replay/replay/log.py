@@ -1,18 +1,20 @@
-"""What happened in a session, and the report made of it."""
+"""What happened in a session, as its processes tell each other."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
-from otel_agent_replay.model.call import FRAME_KINDS
-from otel_agent_replay.model.divergence import Divergence, FieldDifference, ReplayReport
+from otel_agent_replay.model.call import Kind
+from otel_agent_replay.model.divergence import (
+    Candidate,
+    Divergence,
+    FieldDifference,
+    Normalised,
+)
 from otel_agent_replay.model.payload import JsonValue, dump_json, parse_json
-from otel_agent_replay.model.run import Run
-from otel_agent_replay.replay.plan import Plan
-from otel_agent_replay.replay.stubs import Stubs
 
-__all__ = ["SessionLog", "dump_log", "load_log", "parents_of", "report_of"]
+__all__ = ["SessionLog", "dump_log", "load_log"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,7 +26,15 @@ class SessionLog:
         served: Steps that answered.
         live: Names of calls that ran live.
         blocked: Names of writes that were refused.
+        in_doubt: As in the report.
+        replaced: Steps that a live call stood for.
+        altered: Kinds of the live calls that ended in another way than those.
         divergences: Differences found while it ran.
+        ends: Differences in what the agent returned.
+        lines: Steps in the order in which calls asked for them, a list for each line
+            of calls that have one; empty unless some came in another order.
+        moved_at: How many divergences there were when the first came so.
+        normalised: What was let pass by a normaliser.
         notes: What else a reader should know.
         stopped: Whether the agent was stopped.
         state_changed: Whether a fork's change of the state took effect.
@@ -34,18 +44,40 @@ class SessionLog:
     served: set[int] = field(default_factory=set)
     live: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
+    in_doubt: list[tuple[str, str]] = field(default_factory=list)
+    replaced: set[int] = field(default_factory=set)
+    altered: list[Kind] = field(default_factory=list)
     divergences: list[Divergence] = field(default_factory=list)
+    ends: list[Divergence] = field(default_factory=list)
+    lines: list[list[int]] = field(default_factory=list)
+    moved_at: int | None = None
+    normalised: list[Normalised] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stopped: bool = False
     state_changed: bool = False
 
+    def moved(self, lines: list[list[int]]) -> None:
+        """Note that a call came in another order; in which one now."""
+        self.lines = lines
+        if self.moved_at is None:
+            self.moved_at = len(self.divergences)
+
     def add(self, other: SessionLog) -> None:
         """Add what a child process saw."""
+        if other.moved_at is not None:
+            self.lines += other.lines
+            if self.moved_at is None:
+                self.moved_at = len(self.divergences) + other.moved_at
         self.asked |= other.asked
         self.served |= other.served
         self.live += other.live
         self.blocked += other.blocked
+        self.in_doubt += other.in_doubt
+        self.replaced |= other.replaced
+        self.altered += other.altered
         self.divergences += other.divergences
+        self.ends += other.ends
+        self.normalised += other.normalised
         self.notes += other.notes
         self.stopped |= other.stopped
         self.state_changed |= other.state_changed
@@ -58,7 +90,14 @@ def dump_log(log: SessionLog) -> str:
         "served": sorted(log.served),
         "live": log.live,
         "blocked": log.blocked,
+        "in_doubt": [[*each] for each in log.in_doubt],
+        "replaced": sorted(log.replaced),
+        "altered": log.altered,
         "divergences": [asdict(each) for each in log.divergences],
+        "ends": [asdict(each) for each in log.ends],
+        "lines": log.lines,
+        "moved_at": log.moved_at,
+        "normalised": [asdict(each) for each in log.normalised],
         "notes": log.notes,
         "stopped": log.stopped,
         "state_changed": log.state_changed,
@@ -74,82 +113,29 @@ def load_log(text: str) -> SessionLog:
         served=set(value["served"]),
         live=value["live"],
         blocked=value["blocked"],
-        divergences=[
-            Divergence(
-                kind=each["kind"],
-                name=each["name"],
-                step=each["step"],
-                parent=tuple(each["parent"]),
-                fields=tuple(FieldDifference(**item) for item in each["fields"]),
-            )
-            for each in value["divergences"]
-        ],
+        in_doubt=[(name, problem) for name, problem in value["in_doubt"]],
+        replaced=set(value["replaced"]),
+        altered=value["altered"],
+        divergences=[_divergence(each) for each in value["divergences"]],
+        ends=[_divergence(each) for each in value["ends"]],
+        lines=value["lines"],
+        moved_at=value["moved_at"],
+        normalised=[Normalised(**each) for each in value["normalised"]],
         notes=value["notes"],
         stopped=value["stopped"],
         state_changed=value["state_changed"],
     )
 
 
-def report_of(run: Run, plan: Plan, log: SessionLog) -> ReplayReport:
-    """Return the report of a session that has ended.
-
-    A shared step that no call asked for is unused, unless it lies inside an answered
-    one. Where the agent was stopped the rest is unused too, but not missing.
-    """
-    covered = Stubs(run).covered(log.served)
-    unused = tuple(
-        step.index
-        for step in run.steps
-        if step.index in plan.shared
-        and step.index not in log.asked
-        and step.index not in covered
+def _divergence(value: dict[str, Any]) -> Divergence:
+    parent, fields = tuple(value["parent"]), _fields(value["fields"])
+    candidates = tuple(
+        Candidate(**{**each, "fields": _fields(each["fields"])})
+        for each in value["candidates"]
     )
-    missing: tuple[Divergence, ...] = ()
-    if not log.stopped:
-        missing = (*_missing(run, unused), *_state_unchanged(plan, log))
-    return ReplayReport(
-        run_id=run.run_id,
-        served=tuple(sorted(log.served)),
-        unused=unused,
-        live=tuple(log.live),
-        blocked=tuple(log.blocked),
-        divergences=(*log.divergences, *missing),
-        notes=tuple(log.notes),
-    )
+    told = {"parent": parent, "fields": fields, "candidates": candidates}
+    return Divergence(**{**value, **told})
 
 
-def _state_unchanged(plan: Plan, log: SessionLog) -> tuple[Divergence, ...]:
-    """Return that a fork's change of the state found no checkpoint to act on."""
-    if not plan.changes.state or log.state_changed:
-        return ()
-    fields = tuple(
-        FieldDifference(path=f"state.{path}", expected=value, in_actual=False)
-        for path, value in plan.changes.state.items()
-    )
-    return (Divergence(kind="missing", name="checkpoint", fields=fields),)
-
-
-def _missing(run: Run, unused: tuple[int, ...]) -> tuple[Divergence, ...]:
-    """Return a divergence a step never asked for; a frame's stands for those inside."""
-    return tuple(
-        Divergence(
-            kind="missing",
-            name=step.call.name,
-            step=step.index,
-            parent=parents_of(run, step.index),
-        )
-        for step in (run.steps[index] for index in unused)
-        if step.parent is None
-        or step.parent not in unused
-        or run.steps[step.parent].call.kind not in FRAME_KINDS
-    )
-
-
-def parents_of(run: Run, index: int) -> tuple[str, ...]:
-    """Return the names of the steps that a step is inside, outermost first."""
-    names: list[str] = []
-    parent = run.steps[index].parent
-    while parent is not None:
-        names.append(run.steps[parent].call.name)
-        parent = run.steps[parent].parent
-    return tuple(reversed(names))
+def _fields(values: list[dict[str, Any]]) -> tuple[FieldDifference, ...]:
+    return tuple(FieldDifference(**each) for each in values)

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
+from otel_agent_replay import semconv
 from otel_agent_replay.errors import ConfigurationError
-from otel_agent_replay.model.call import FRAME_KINDS
+from otel_agent_replay.model.call import FRAME_KINDS, Call
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
+from otel_agent_replay.replay.differing import names_of
+from otel_agent_replay.replay.matching import Matching
 
-__all__ = ["UNCHANGED", "Changes", "Mode", "Plan", "changed_state", "plan_of"]
+__all__ = [
+    "UNCHANGED",
+    "Changes",
+    "Mode",
+    "Plan",
+    "Reads",
+    "changed_state",
+    "gaps_in_the_way",
+    "plan_of",
+]
 
 Mode: TypeAlias = Literal["replay", "resume", "fork"]
+Reads: TypeAlias = Literal["live", "parent"]
+_READS: Final = frozenset({"tool", "retrieval", "memory", "http"})
 
 
 class _Unchanged:
@@ -38,6 +52,8 @@ class Changes:
         system: System prompt of every model call after the fork.
         model: Model of every model call after the fork.
         parameters: Wire parameters of every model call after the fork.
+        tools: What every model call after the fork offers, if it offers tools: names
+            of what it offers anyway, and further tools; None changes nothing.
     """
 
     state: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -46,11 +62,14 @@ class Changes:
     system: str | None = None
     model: str | None = None
     parameters: JsonObject = field(default_factory=dict)
+    tools: tuple[JsonValue, ...] | None = None
 
     @property
     def rewrites_requests(self) -> bool:
         """Whether model calls after the fork are sent changed."""
-        return bool(self.system is not None or self.model or self.parameters)
+        told = (self.system, self.tools)
+        given = any(each is not None for each in told)
+        return bool(given or self.model or self.parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +82,11 @@ class Plan:
         at: The fork step.
         changes: What the fork changes.
         allow_writes: Names (tools, hosts) of writes that may run live; `*` is all.
+        matching: How a call finds its step.
+        live: Kinds, hosts or names of calls that go live where no step answers.
+        cut_off: Whether it goes on with a run that was cut off.
+        reads: Whether reads after a fork go `live`, or are answered from the `parent`
+            where it made the same.
     """
 
     mode: Mode
@@ -70,19 +94,42 @@ class Plan:
     at: int | None = None
     changes: Changes = field(default_factory=Changes)
     allow_writes: frozenset[str] = frozenset()
+    matching: Matching = field(default_factory=Matching)
+    live: frozenset[str] = frozenset()
+    cut_off: bool = False
+    reads: Reads = "live"
 
-    def may_write(self, names: frozenset[str]) -> bool:
-        """Return whether a write known by any of these names may run live."""
-        return "*" in self.allow_writes or bool(names & self.allow_writes)
+    def answers_read(self, step: Step) -> bool:
+        """Return whether a step after the fork answers a call that asks for the same."""
+        call = step.call
+        is_read = call.effect == "read" and call.kind in _READS
+        return self.reads == "parent" and is_read and not _unfinished(step)
+
+    def may_go_live(self, call: Call) -> bool:
+        """Return whether a call may run where no step answers; a write needs more."""
+        return bool(self.live & {call.kind, *names_of(call)})
+
+    def may_write(self, call: Call) -> bool:
+        """Return whether a write may run live.
+
+        In a resume one that has an idempotency key may: what was written ahead of it
+        decides.
+        """
+        if self.mode == "resume" and semconv.STEP_WRITE_ID in call.attributes:
+            return True
+        return "*" in self.allow_writes or bool(names_of(call) & self.allow_writes)
 
 
-def plan_of(
+def plan_of(  # noqa: PLR0913 - what a session is asked for
     run: Run,
     mode: Mode,
     *,
     at: int | None = None,
     changes: Changes | None = None,
     allow_writes: frozenset[str] = frozenset(),
+    matching: Matching | None = None,
+    live: frozenset[str] = frozenset(),
+    reads: Reads = "live",
 ) -> Plan:
     """Return the plan of a session on a run.
 
@@ -94,18 +141,23 @@ def plan_of(
 
     Raises:
         StepNotFoundError: The run has no step `at`.
-        ConfigurationError: The changes do not fit the fork step.
+        ConfigurationError: The changes do not fit the fork step, or `reads` is no
+            choice.
     """
+    if reads not in get_args(Reads):
+        raise ConfigurationError("reads", f"{reads!r} is neither 'live' nor 'parent'")
+    cut_off = mode == "resume" and _was_cut_off(run)
     used = [step.index for step in run.steps if _has_answer(step)]
     shared = frozenset(used)
     if mode == "resume":
         shared = frozenset(used) - _made_again(run)
-        if run.status != "interrupted":
+        if not cut_off:
             allow_writes = frozenset({"*"})
     if mode == "fork":
         if at is None:
             raise ConfigurationError("at", "a fork needs the step to fork after")
         _check(run, run.step(at), changes or Changes())
+        _check_tools(run, changes or Changes())
         shared = frozenset(i for i in used if i <= at)
     return Plan(
         mode=mode,
@@ -113,7 +165,30 @@ def plan_of(
         at=at,
         changes=changes or Changes(),
         allow_writes=allow_writes,
+        matching=matching or Matching(),
+        live=live,
+        cut_off=cut_off,
+        reads=reads,
     )
+
+
+def _was_cut_off(run: Run) -> bool:
+    """Return whether a process of the run was ever killed, though a resume ended well.
+
+    What that process was about to write is not known by that.
+    """
+    roots = (span.attributes.get(semconv.RUN_STATUS) for span in run.spans)
+    cut = run.status == "interrupted" or "interrupted" in roots
+    return cut or any(step.is_open for step in run.steps)
+
+
+def gaps_in_the_way(run: Run, mode: Mode) -> list[str]:
+    """Return the gaps for which a session must not begin unless it is told to.
+
+    What a killed process lost with its last moments a resume makes again: a read does
+    no harm, and a write is stopped, or decided by what was written ahead of it.
+    """
+    return [gap.text for gap in run.gaps if not (mode == "resume" and gap.at_end)]
 
 
 def _has_answer(step: Step) -> bool:
@@ -169,6 +244,21 @@ def _unfinished(step: Step) -> bool:
 def _refused(step: Step) -> bool:
     response = step.outcome.response
     return response is not None and response.status >= 400  # noqa: PLR2004 - HTTP errors
+
+
+def _check_tools(run: Run, changes: Changes) -> None:
+    """Check that every name among the tools is one that a model was offered."""
+    offered = {
+        tool.get("name")
+        for step in run.steps
+        if step.request
+        for tool in step.request.tools
+    }
+    for each in changes.tools or ():
+        if isinstance(each, str) and each not in offered:
+            known = ", ".join(sorted(name for name in offered if isinstance(name, str)))
+            problem = f"no model was offered {each!r}; it was offered {known or 'none'}"
+            raise ConfigurationError("tools", problem)
 
 
 def _check(run: Run, step: Step, changes: Changes) -> None:

@@ -4,92 +4,49 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal, cast
+from dataclasses import replace
+from typing import Final, NoReturn
 
-from otel_agent_replay.errors import RecordedStreamEndedError, ResultTypeError
-from otel_agent_replay.intercept import CUT_SHORT, STORED_SPAN, OpenCall
-from otel_agent_replay.model.call import FRAME_KINDS, Call, Outcome
-from otel_agent_replay.model.divergence import Divergence, differences
-from otel_agent_replay.model.native_classes import class_name, same_class
-from otel_agent_replay.model.natives import awaited, what_is_awaited
-from otel_agent_replay.model.payload import JsonValue
+from otel_agent_replay.errors import WriteInDoubtError
+from otel_agent_replay.intercept import CUT_SHORT, STORED_SPAN, OpenCall, current
+from otel_agent_replay.lanes import Lane, here
+from otel_agent_replay.model.call import EFFECT_KINDS, FRAME_KINDS, Call, Outcome
+from otel_agent_replay.model.divergence import Divergence
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
-from otel_agent_replay.replay.differing import (
-    differing,
-    listed,
-    names_above,
-    names_of,
-    state_of,
-)
+from otel_agent_replay.replay.answers import answer_of, was_cut_short
+from otel_agent_replay.replay.differing import names_above, state_of
+from otel_agent_replay.replay.finding import Finder, Hit
+from otel_agent_replay.replay.instead import ended_alike, stood_for
 from otel_agent_replay.replay.log import SessionLog
-from otel_agent_replay.replay.plan import UNCHANGED, Plan, changed_state
-from otel_agent_replay.replay.stubs import Stubs
+from otel_agent_replay.replay.misses import miss
+from otel_agent_replay.replay.place import Place, covers_of, may_run
+from otel_agent_replay.replay.plan import Plan, changed_state
+from otel_agent_replay.replay.semantic import is_semantic
+from otel_agent_replay.replay.stubs import covered
+from otel_agent_replay.replay.tools import Tools
+from otel_agent_replay.replay.witness import ReplayStopped, Witness
 
-__all__ = ["ReplayStopped", "Replayer", "Tools"]
+__all__ = ["REDACTED", "NetworkClosedError", "ReplayStopped", "Replayer"]
 
-
-class ReplayStopped(BaseException):
-    """Leaves the agent when a replay cannot go on, at every call from then on.
-
-    Not an `Exception`: agent frameworks catch those and feed them to the model. The
-    session turns it into a `DivergenceError` or `WriteBlockedError` outside.
-    """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What the replayer needs and does not know itself.
-
-    Attributes:
-        redact: Redacts a live call by the recording's policy.
-        redact_outcome: The same for an outcome.
-        rewrite: Applies a fork's changes to a live model call.
-        render_answer: Gives the outcome of a model step with another text.
-    """
-
-    redact: Callable[[Call], Call]
-    redact_outcome: Callable[[Outcome], Outcome]
-    rewrite: Callable[[Call], Call] = field(default=lambda call: call)
-    render_answer: Callable[[Step, str], Outcome] = field(
-        default=lambda step, _: step.outcome,
-    )
+REDACTED: Final = "redacted"
+"""Key in `OpenCall.notes`: the call as it was looked up."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an open call stands in the recording.
-
-    Attributes:
-        step: Its recorded step, None for the run itself.
-        live: Whether it has no place: it and all inside it run live.
-        root: Whether it is the agent's own call.
-        covers: What of a live call's doing is its own: HTTP requests of a tool, all
-            that a write does that was allowed.
-    """
-
-    step: int | None = None
-    live: bool = False
-    root: bool = False
-    covers: Literal["nothing", "http", "all"] = "nothing"
+class NetworkClosedError(ReplayStopped):
+    """Leaves the agent where it reaches for a network that is closed to it."""
 
 
-_ROOT: Final = _Place()
-_UNUSABLE: Final = {
-    class_name(each) for each in (ResultTypeError, RecordedStreamEndedError)
-}
-_CUT_SHORT: Final = {"asyncio.exceptions:CancelledError", "builtins:KeyboardInterrupt"}
+_ROOT: Final = Place()
 
 
 class Replayer:
     """Answers calls from a run; safe from any thread.
 
     Each live call is redacted as the recording was, then looked up by its kind, name
-    and arguments under the same parent; equal calls get their steps in order. So
-    parallel calls cannot swap answers, whatever order they come in.
+    and arguments, under the same parent unless the plan says else; equal calls get
+    their steps in order. So parallel calls cannot swap answers.
     """
 
     def __init__(
@@ -111,17 +68,24 @@ class Replayer:
         self._run = run
         self._plan = plan
         self._tools = tools
-        self._base = _Place(step=base)
-        self._stubs = Stubs(run)
-        self._lock = threading.Lock()
+        self._base = Place(step=base)
+        self._finder = Finder(run, plan.matching, tools.read)
+        self._used_up = False
+        # A finalizer that runs while it is held may read the clock, which is a call.
+        self._lock = threading.RLock()
         self._begun = False
+        self._reached_ns = run.start_ns
         self.log = SessionLog()
+        self.log.notes += self._finder.notes
+        self._witness = Witness(run, plan, self.log)
 
     # --- the interceptor -------------------------------------------------------
 
     def before(self, opened: OpenCall) -> Outcome | Call | None:
         """Answer the call from the run, let it through, or stop the agent."""
         call = self._redacted(opened.call)
+        opened.notes[REDACTED] = call
+        lane = here()
         with self._lock:
             if self.log.stopped:  # an agent that swallowed it must not go on
                 raise ReplayStopped
@@ -130,13 +94,13 @@ class Replayer:
                 opened.notes[self] = self._root(call)
                 return None
             place = above or self._base
-            if place.live:
+            if place.live and self._is_its_own(place):
                 return self._live(opened, call, inside=place)
-            step = self._stubs.take(place.step, call)
-            if step is None:
+            hit = self._found(call, place, lane) if place.is_recorded else None
+            if hit is None:
                 return self._not_recorded(opened, call, place)
-            self.log.asked.add(step.index)
-            return self._recorded(opened, call, step)
+            self._note(hit)
+            return self._recorded(opened, call, hit.step)
 
     def after(self, opened: OpenCall, outcome: Outcome) -> None:
         """Compare what the run returned with what it returned then.
@@ -144,14 +108,18 @@ class Replayer:
         Of an answered call, note if its answer was of no use.
         """
         place = opened.notes.get(self)
-        if not isinstance(place, _Place) or self.log.stopped:
+        if not isinstance(place, Place) or self.log.stopped:
             return
-        if not place.root:
-            self._note_unusable(opened, place, outcome)
-        elif self._plan.mode == "replay":
+        if opened.answer is not None and opened.call.kind not in FRAME_KINDS:
+            outcomes = opened.answer, outcome
+            with self._lock:
+                self._witness.unusable(
+                    opened.call.name, place.step, names_above(opened), outcomes
+                )
+        elif (place.root or place.instead) and self._plan.mode == "replay":
             now = self._tools.redact_outcome(outcome)
             with self._lock:
-                self._compare_end(now)
+                self._ended(opened, place, now)
 
     def scope(self, opened: OpenCall) -> AbstractContextManager[None]:
         """Surround nothing."""
@@ -163,9 +131,50 @@ class Replayer:
         if opened is None:
             return self._base.step
         place = opened.notes.get(self) or self._above(opened) or self._base
-        return place.step if isinstance(place, _Place) else None
+        return place.step if isinstance(place, Place) else None
+
+    @property
+    def reached_ns(self) -> int:
+        """The time to which the recording has been followed: its last step asked for."""
+        return self._reached_ns
+
+    def is_live(self, opened: OpenCall | None) -> bool:
+        """Return whether a call, or one that it is inside, was let through."""
+        place = opened and (opened.notes.get(self) or self._above(opened))
+        return isinstance(place, Place) and place.live
+
+    def refuse(self, what: str, why: str) -> NoReturn:
+        """Stop the agent at something it does past the seam.
+
+        Raises:
+            NetworkClosedError: Always.
+        """
+        opened = current()
+        above = () if opened is None else (*names_above(opened), opened.call.name)
+        with self._lock:
+            self.log.divergences.append(
+                Divergence(kind="unexpected", name=what, parent=above, reason=why)
+            )
+            self.log.stopped = True
+        raise NetworkClosedError(f"{what}: {why}")
+
+    def stop_at(self, doubt: WriteInDoubtError) -> NoReturn:
+        """Stop the agent at a write of which nobody knows whether it happened.
+
+        Raises:
+            ReplayStopped: Always.
+        """
+        with self._lock:
+            self.log.in_doubt.append((doubt.name, doubt.problem))
+            self.log.stopped = True
+        raise ReplayStopped(str(doubt)) from doubt
 
     # --- inside ------------------------------------------------------------------
+
+    def _reach(self, step: Step) -> None:
+        is_frame = step.call.kind in FRAME_KINDS
+        at = step.start_ns if is_frame else step.end_ns
+        self._reached_ns = max(self._reached_ns, at)
 
     def _redacted(self, call: Call) -> Call:
         try:
@@ -173,87 +182,92 @@ class Replayer:
         except Exception as error:  # whatever a rule raises, the call must not go live
             with self._lock:
                 self.log.notes.append(f"{call.name} could not be redacted: {error}")
-                self._diverge(Divergence(kind="unexpected", name=call.name), fatal=True)
+                found = Divergence(kind="unexpected", name=call.name)
+                self._witness.diverge(found, fatal=True)
             raise
 
-    def _note_unusable(self, opened: OpenCall, place: _Place, outcome: Outcome) -> None:
-        """An answer that could not be given back is a difference, whoever catches it."""
-        error, answer = outcome.error, opened.answer
-        if error is None or answer is None or error.type_name not in _UNUSABLE:
-            return
-        was = answer.error.message if answer.error else None
-        fields = differences(was, error.message, "answer")
-        with self._lock:
-            self._diverge(
-                Divergence(
-                    kind="changed",
-                    name=opened.call.name,
-                    step=place.step,
-                    parent=names_above(opened),
-                    fields=fields,
-                ),
-                fatal=False,
-            )
-
-    def _above(self, opened: OpenCall) -> _Place | None:
+    def _above(self, opened: OpenCall) -> Place | None:
         for above in opened.ancestors():
             place = above.notes.get(self)
-            if isinstance(place, _Place):
+            if isinstance(place, Place):
                 return place
         return None
 
-    def _root(self, call: Call) -> _Place:
+    def _root(self, call: Call) -> Place:
         """Take the agent's own call for the run; say where its input differs."""
         if self._begun:
-            self._diverge(
-                Divergence(kind="unexpected", name=call.name),
-                fatal=True,
-            )
+            again = "the agent was called once more than recorded"
+            found = Divergence(kind="unexpected", name=call.name, reason=again)
+            self._witness.diverge(found, fatal=True)
         self._begun = True
-        fields = differences(self._run.agent_name, call.name, "agent")
-        if self._run.root_span_id is not None:  # else it was cut before it was told
-            fields += differing(self._run.input, call.inputs, "input")
-        if fields and self._plan.mode == "replay":
-            self._diverge(
-                Divergence(kind="changed", name=call.name, fields=fields),
-                fatal=False,
-            )
+        if self._plan.mode == "replay":
+            self._witness.given(call)
         return replace(_ROOT, root=True)
+
+    def _ended(self, opened: OpenCall, place: Place, now: Outcome) -> None:
+        if place.root:
+            self._witness.end(now)
+        elif place.instead and not ended_alike(place.instead.outcome, now):
+            self.log.altered.append(opened.call.kind)
+
+    def _found(self, call: Call, place: Place, lane: Lane) -> Hit | None:
+        try:
+            hit = self._finder.find(place.step, call, lane)
+        except Exception as error:  # the user's function; the call must not go live
+            self.log.notes.append(f"{call.name} could not be matched: {error}")
+            self.log.divergences.append(Divergence(kind="unexpected", name=call.name))
+            self.log.stopped = True
+            raise
+        self.log.notes += self._finder.new_doubts()
+        return hit
+
+    def _note(self, hit: Hit) -> None:
+        step = hit.step
+        self.log.asked.add(step.index)
+        self.log.replaced.discard(step.index)
+        self.log.normalised += hit.normalised
+        self._reach(step)
+        if hit.late and step.index in self._plan.shared:
+            self.log.moved(self._finder.lines)
 
     def _recorded(
         self, opened: OpenCall, call: Call, step: Step
     ) -> Outcome | Call | None:
         frame = call.kind in FRAME_KINDS
         if frame:
-            opened.notes[self] = _Place(step=step.index)
+            opened.notes[self] = Place(step=step.index)
             if self._plan.mode == "resume" and step.index in self._plan.shared:
                 opened.notes[STORED_SPAN] = step.span_id
             return None
         if call.kind == "checkpoint":
             return self._checkpoint(opened, call, step)
-        if step.index not in self._plan.shared:
-            return self._live(opened, call)
-        opened.notes[self] = _Place(step=step.index)
-        opened.notes[CUT_SHORT] = self._was_cut_short()
+        if step.index in self._plan.shared or self._plan.answers_read(step):
+            return self._served(opened, step)
+        return self._live(opened, call)
+
+    def _served(self, opened: OpenCall, step: Step) -> Outcome:
+        opened.notes[self] = Place(step=step.index)
+        opened.notes[CUT_SHORT] = was_cut_short(self._run)
         self.log.served.add(step.index)
-        return replace(self._answer(step), served_from=step.span_id)
+        answer = answer_of(step, self._plan, self._tools)
+        if is_semantic(step) and opened.call.request is not None:
+            answer = self._synthesised(step, opened.call)
+        return replace(answer, served_from=step.span_id)
 
-    def _was_cut_short(self) -> bool:
-        error = self._run.outcome.error
-        cut = error is not None and error.type_name in _CUT_SHORT
-        return cut or self._run.status == "interrupted"
-
-    def _answer(self, step: Step) -> Outcome:
-        changes = self._plan.changes
-        if step.index != self._plan.at:
-            return step.outcome
-        if changes.answer is not None:
-            return self._tools.render_answer(step, changes.answer)
-        if changes.result is not UNCHANGED:
-            value = cast("JsonValue", changes.result)
-            was_awaited = what_is_awaited(step.outcome.value) is not None
-            return Outcome(value=awaited(value) if was_awaited else value)
-        return step.outcome
+    def _synthesised(self, step: Step, call: Call) -> Outcome:
+        answer = self._tools.synthesise(step, call)
+        if answer is None:
+            problem = "what was recorded of its answer cannot be written for this API"
+            found = Divergence(
+                kind="unexpected", name=call.name, step=step.index, reason=problem
+            )
+            self._witness.diverge(found, fatal=True)
+            raise ReplayStopped(problem)
+        self.log.notes.append(
+            f"step {step.index} was recorded without bytes: its answer was written "
+            "anew from what was said"
+        )
+        return answer
 
     def _checkpoint(
         self,
@@ -265,11 +279,11 @@ class Replayer:
 
         A checkpoint of the live part passes: the recorder behind has to see it.
         """
-        opened.notes[self] = _Place(step=step.index if step else None)
+        opened.notes[self] = Place(step=step.index if step else None)
         shared = step if step is not None and step.index in self._plan.shared else None
         if shared is not None:
             self.log.served.add(shared.index)
-            self._compare_state(call, shared)
+            self._witness.state(call, shared)
         state = (opened.call.inputs or {}).get("state")
         if shared is not None and shared.outcome.value != state_of(shared):
             state = shared.outcome.value  # changed by the fork that made this run
@@ -281,19 +295,6 @@ class Replayer:
             return None
         return Outcome(value=state, served_from=shared.span_id if shared else None)
 
-    def _compare_state(self, call: Call, step: Step) -> None:
-        fields = differing(step.call.inputs, call.inputs)
-        if fields:
-            self._diverge(
-                Divergence(
-                    kind="changed",
-                    name=call.name,
-                    step=step.index,
-                    fields=fields,
-                ),
-                fatal=False,
-            )
-
     def _past_fork(self, step: Step | None) -> bool:
         at = self._plan.at
         return at is not None and (step is None or step.index >= at)
@@ -302,86 +303,86 @@ class Replayer:
         self,
         opened: OpenCall,
         call: Call,
-        place: _Place,
+        place: Place,
     ) -> Outcome | Call | None:
         if self._plan.mode != "replay" and self._prefix_used_up():
             if call.kind == "checkpoint":
                 return self._checkpoint(opened, call, None)
             return self._live(opened, call)
-        closest = self._stubs.closest(place.step, call.kind, call.name)
-        same_name = closest is not None and closest.call.name == call.name
-        self._diverge(
-            Divergence(
-                kind="changed" if same_name else "unexpected",
-                name=call.name,
-                step=closest.index if closest else None,
-                parent=names_above(opened),
-                fields=differing(closest.call.arguments, call.arguments)
-                if closest is not None and same_name
-                else (),
-            ),
-            fatal=True,
+        anywhere = not self._plan.matching.has_parents
+        if anywhere and call.kind in FRAME_KINDS:
+            opened.notes[self] = Place(step=place.step)
+            return None
+        if self._plan.mode == "replay" and self._may_go_live(call, place):
+            return self._live_instead(opened, call, place)
+        found = miss(
+            self._run,
+            self._finder.stubs,
+            call,
+            inside=place.step,
+            above=names_above(opened),
+            anywhere=anywhere,
         )
+        self._witness.diverge(found, fatal=True, call=call)
         return None
 
+    def _may_go_live(self, call: Call, place: Place) -> bool:
+        """Whether a call that no step answers is named, or a live tool's own doing."""
+        own = place.live and (call.kind in FRAME_KINDS or call.kind == "http")
+        return own or self._plan.may_go_live(call)
+
+    def _is_its_own(self, place: Place) -> bool:
+        """Whether all that a live call does is let through with it."""
+        return self._plan.mode != "replay" or place.covers == "all"
+
+    def _live_instead(
+        self, opened: OpenCall, call: Call, place: Place
+    ) -> Outcome | Call | None:
+        """Let a call through in a replay; the step it stands for is then not missing."""
+        step = stood_for(self._finder.stubs, self.log.replaced, call, place)
+        answer = self._live(opened, call, inside=place)
+        if step is not None:
+            self.log.replaced.add(step.index)
+            here = opened.notes[self]
+            if isinstance(here, Place):
+                opened.notes[self] = replace(here, step=step.index, instead=step)
+        return answer
+
     def _prefix_used_up(self) -> bool:
-        """Whether every shared step that could answer has been asked for."""
-        covered = self._stubs.covered(self.log.served)
-        return all(
-            index in self.log.asked or index in covered for index in self._plan.shared
-        )
+        """Whether every shared step that could answer has been asked for.
+
+        Of what a killed run did side by side, the last moments are not lost evenly:
+        there what is left may be for others to ask for.
+        """
+        if not self._used_up:
+            found = self.log.asked | covered(self._run, self.log.served)
+            if not self._plan.matching.has_parents:  # then frames are not looked at
+                found |= {
+                    s.index for s in self._run.steps if s.call.kind in FRAME_KINDS
+                }
+            self._used_up = self._plan.shared <= found
+        others = self._plan.cut_off and self._finder.stubs.may_wait_for_others
+        return self._used_up or bool(others and others(here()))
 
     def _live(
         self,
         opened: OpenCall,
         call: Call,
         *,
-        inside: _Place = _ROOT,
+        inside: Place = _ROOT,
     ) -> Outcome | Call | None:
-        """Let a call through; stop before a write that nobody allowed.
-
-        HTTP requests inside a live tool are that tool's doing and covered by its
-        effect; a tool inside it has an effect of its own. What an allowed write does
-        is allowed.
-        """
-        covers = inside.covers
+        """Let a call through; stop before a write that nobody allowed."""
         if call.kind == "checkpoint":
             return self._checkpoint(opened, call, None)
-        if call.effect == "write" and call.kind != "model":
-            own = covers == "all" or (covers == "http" and call.kind == "http")
-            if not own and not self._plan.may_write(names_of(call)):
-                self.log.blocked.append(call.name)
-                self._stop()
-            covers = "all" if call.kind != "http" else covers
-        elif call.kind == "tool" and covers == "nothing":
-            covers = "http"
-        opened.notes[self] = _Place(live=True, covers=covers)
-        if call.kind not in FRAME_KINDS:
+        read = self._finder.read_like(call, self._plan.answers_read)
+        if read is not None:
+            return self._served(opened, read)
+        if not may_run(self._plan, call, inside.covers):
+            self.log.blocked.append(call.name)
+            self._witness.stop()
+        opened.notes[self] = Place(live=True, covers=covers_of(call, inside.covers))
+        if call.kind not in FRAME_KINDS | EFFECT_KINDS:
             self.log.live.append(call.name)
         if call.kind == "model" and self._plan.changes.rewrites_requests:
             return self._tools.rewrite(opened.call)
         return None
-
-    def _compare_end(self, now: Outcome) -> None:
-        then = self._run.outcome
-        fields = differing(then.value, now.value, "output")
-        fields += differing(listed(then.items), listed(now.items), "items")
-        errors = [e.type_name if e else None for e in (then.error, now.error)]
-        if not same_class(errors[0] or "", errors[1] or ""):
-            fields += differences(errors[0], errors[1], "error")
-        if fields:
-            name = self._run.agent_name
-            self._diverge(
-                Divergence(kind="changed", name=name, fields=fields),
-                fatal=False,
-            )
-
-    def _diverge(self, divergence: Divergence, *, fatal: bool) -> None:
-        self.log.divergences.append(divergence)
-        if fatal:
-            self._stop()
-
-    def _stop(self) -> None:
-        self.log.stopped = True
-        said = [*map(str, self.log.divergences[-1:]), *self.log.blocked[-1:]]
-        raise ReplayStopped(*said[-1:])

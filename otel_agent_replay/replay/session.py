@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from otel_agent_replay.errors import DivergenceError, WriteBlockedError
+from collections.abc import Callable
+
+from otel_agent_replay.errors import (
+    DivergenceError,
+    WriteBlockedError,
+    WriteInDoubtError,
+)
 from otel_agent_replay.model.divergence import ReplayReport
 from otel_agent_replay.model.run import Run
-from otel_agent_replay.replay.log import report_of
 from otel_agent_replay.replay.plan import Plan
 from otel_agent_replay.replay.replayer import Replayer
+from otel_agent_replay.replay.report import report_of
 
 __all__ = ["ReplaySession", "raise_for"]
 
@@ -17,14 +23,25 @@ class ReplaySession:
 
     Attributes:
         recorded: The run that answers.
-        run: The run that this session made; None until the session has ended.
     """
 
     def __init__(self, recorded: Run, plan: Plan, replayer: Replayer) -> None:
         self.recorded = recorded
-        self.run: Run | None = None
+        self._make_run: Callable[[], Run | None] = lambda: None
+        self._run: Run | None = None
         self._plan = plan
         self._replayer = replayer
+
+    @property
+    def run(self) -> Run | None:
+        """The run that this session made; None until the session has ended."""
+        if self._run is None:
+            self._run = self._make_run()
+        return self._run
+
+    def ended(self, make_run: Callable[[], Run | None]) -> None:
+        """Say how the session's run is made; that is done when it is asked for."""
+        self._make_run = make_run
 
     @property
     def report(self) -> ReplayReport:
@@ -36,9 +53,12 @@ def raise_for(report: ReplayReport) -> None:
     """Raise what a report says went wrong; nothing if it is `ok`.
 
     Raises:
+        WriteInDoubtError: A write is in doubt.
         WriteBlockedError: A write was refused.
         DivergenceError: The replay differed from the recording.
     """
+    if report.in_doubt:
+        raise WriteInDoubtError(*report.in_doubt[0])
     if report.blocked:
         reason = "only the recording's reads and the allowed writes may run"
         raise WriteBlockedError(report.blocked[0], reason)

@@ -1,4 +1,4 @@
-"""Runs, steps, reports and comparisons as plain JSON: for `--json` and the web."""
+"""Runs, steps and reports as plain JSON: for `--json` and the web."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 from otel_agent_replay.model.call import Call, Outcome, RecordedException
 from otel_agent_replay.model.checkpoint import Checkpoint
 from otel_agent_replay.model.divergence import (
-    AlignedSteps,
-    Comparison,
+    Candidate,
     Divergence,
     FieldDifference,
-    Figure,
     ReplayReport,
 )
 from otel_agent_replay.model.messages import (
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "checkpoint_json",
-    "comparison_json",
+    "fields_json",
     "report_json",
     "run_json",
     "step_json",
@@ -250,7 +248,11 @@ def report_json(report: ReplayReport) -> JsonObject:
         "unused": list(report.unused),
         "live": list(report.live),
         "blocked": list(report.blocked),
+        "in_doubt": [
+            {"write": name, "problem": problem} for name, problem in report.in_doubt
+        ],
         "divergences": [_divergence_json(each) for each in report.divergences],
+        "normalised": [_plain(each) for each in report.normalised],
         "notes": list(report.notes),
     }
 
@@ -261,12 +263,26 @@ def _divergence_json(divergence: Divergence) -> JsonObject:
         "name": divergence.name,
         "step": divergence.step,
         "parent": list(divergence.parent),
-        "fields": _fields_json(divergence.fields),
+        "fields": fields_json(divergence.fields),
+        "cause": divergence.cause,
+        "reason": divergence.reason,
+        "follows": divergence.follows,
+        "candidates": [_candidate_json(each) for each in divergence.candidates],
         "text": str(divergence),
     }
 
 
-def _fields_json(fields: Sequence[FieldDifference]) -> list[JsonValue]:
+def _candidate_json(candidate: Candidate) -> JsonObject:
+    return {
+        "step": candidate.step,
+        "name": candidate.name,
+        "used": candidate.used,
+        "fields": fields_json(candidate.fields),
+    }
+
+
+def fields_json(fields: Sequence[FieldDifference]) -> list[JsonValue]:
+    """Return where values differ; a side that is absent has no key."""
     return [_field_json(each) for each in fields]
 
 
@@ -277,36 +293,6 @@ def _field_json(field: FieldDifference) -> JsonObject:
     if field.in_actual:
         found["actual"] = field.actual
     return found
-
-
-def comparison_json(comparison: Comparison) -> JsonObject:
-    """Return two runs aligned; steps without their payloads, differences with."""
-    return {
-        "a": comparison.a,
-        "b": comparison.b,
-        "same": comparison.same,
-        "first_divergence": comparison.first_divergence,
-        "rows": [_row_json(row) for row in comparison.rows],
-        "answer": _fields_json(comparison.answer),
-        "input": _fields_json(comparison.input),
-        "input_tokens": _figure_json(comparison.input_tokens),
-        "output_tokens": _figure_json(comparison.output_tokens),
-        "cost_usd": _figure_json(comparison.cost_usd),
-        "duration_ns": _figure_json(comparison.duration_ns),
-    }
-
-
-def _row_json(row: AlignedSteps) -> JsonObject:
-    return {
-        "same": row.same,
-        "a": None if row.a is None else step_json(row.a, payloads=False),
-        "b": None if row.b is None else step_json(row.b, payloads=False),
-        "fields": _fields_json(row.fields),
-    }
-
-
-def _figure_json(figure: Figure) -> JsonValue:
-    return {"a": figure.a, "b": figure.b}
 
 
 def _plain(value: DataclassInstance | None) -> JsonValue:

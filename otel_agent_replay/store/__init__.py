@@ -7,9 +7,17 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from otel_agent_replay.errors import ConfigurationError
+from otel_agent_replay.model.intention import IntentionLog
 from otel_agent_replay.store.base import SpanWriter, Store, StoreCheck
 
-__all__ = ["SpanWriter", "Store", "StoreCheck", "check_url", "open_store"]
+__all__ = [
+    "SpanWriter",
+    "Store",
+    "StoreCheck",
+    "check_url",
+    "open_intentions",
+    "open_store",
+]
 
 _ALLOWED: Final = (
     "use sqlite:///relative/path, sqlite:////absolute/path, a file path, or "
@@ -70,6 +78,31 @@ def open_store(url: str, *, create: bool = True) -> Store:
     from otel_agent_replay.store.clickhouse import ClickHouseStore  # noqa: PLC0415
 
     return ClickHouseStore(url, create=create)
+
+
+def open_intentions(url: str) -> IntentionLog:
+    """Return the intentions of the store at a URL, which `open_store` has made.
+
+    Raises:
+        ConfigurationError: The URL names no store.
+        StoreUnavailableError: It cannot be reached or opened, or is not there.
+        StoreAccessError: It refuses this user.
+    """
+    check_url(url)
+    scheme, separator, rest = url.partition("://")
+    if scheme == "clickhouse" and separator:
+        # Importing the client takes a tenth of a second and more.
+        from otel_agent_replay.store.clickhouse_intentions import (  # noqa: PLC0415
+            ClickHouseIntentions,
+        )
+
+        return ClickHouseIntentions(url)
+    from otel_agent_replay.store.sqlite_intentions import (  # noqa: PLC0415
+        SqliteIntentions,
+    )
+
+    path = rest[1:] if separator else url
+    return SqliteIntentions(Path(path).expanduser(), create=False)
 
 
 def _sqlite(path: str, *, create: bool) -> Store:

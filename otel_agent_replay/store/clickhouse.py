@@ -8,6 +8,7 @@ in `agent_replay_contents`, what a run list shows in `agent_replay_runs`.
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,11 +18,9 @@ from typing import Any, Final, Self
 from otel_agent_replay import semconv
 from otel_agent_replay.errors import AmbiguousRunError, RunNotFoundError
 from otel_agent_replay.model.content import (
-    Contents,
     PackedBatch,
     PackedSpan,
     Packer,
-    reader_of,
     scope_in,
     trace_scope,
 )
@@ -35,6 +34,7 @@ from otel_agent_replay.store.base import (
     StoreStats,
 )
 from otel_agent_replay.store.clickhouse_client import ClickHouse, address
+from otel_agent_replay.store.clickhouse_payloads import inline, lacks_payload
 from otel_agent_replay.store.clickhouse_runs import (
     DOUBLED,
     Layout,
@@ -48,9 +48,12 @@ from otel_agent_replay.store.clickhouse_schema import (
     MARKS,
     SETTINGS,
     SPANS,
+    STATES,
 )
 from otel_agent_replay.store.clickhouse_sql import (
     CONTENT_COLUMNS,
+    CONTENTS_OF,
+    OWN,
     PLACE,
     PLACED,
     SPAN_COLUMNS,
@@ -59,6 +62,7 @@ from otel_agent_replay.store.clickhouse_sql import (
     traces_of,
     traces_query,
 )
+from otel_agent_replay.store.clickhouse_states import ClickHouseStates
 from otel_agent_replay.store.clickhouse_tables import (
     Tables,
     Wanted,
@@ -74,11 +78,13 @@ from otel_agent_replay.store.clickhouse_upkeep import (
     purge,
     stats,
 )
-from otel_agent_replay.store.rows import Row, from_row, to_row
+from otel_agent_replay.store.rows import Row, to_row
 from otel_agent_replay.store.summary import summary_of
 
 __all__ = ["ClickHouseStore"]
 
+_HASH_BYTES: Final = 32
+"""The width of the column Hash, of which names take the first half."""
 _MOST_KNOWN: Final = 500_000
 _MOST_IDS: Final = 1000
 _MOST_ASKED: Final = 500
@@ -167,10 +173,10 @@ class ClickHouseStore(Store):
             contents = asked.result()
         scopes = [scope_in(row.attributes, row.trace_id) for row in rows]
         contents |= self._contents(sorted({*scopes} - usual))
-        found = _inline(rows, scopes, contents)
-        if any(map(_lacks_payload, found)):
+        found = inline(rows, scopes, contents)
+        if any(map(lacks_payload, found)):
             # A span that came in meanwhile: its contents were there before it.
-            found = _inline(rows, scopes, self._contents(sorted({*scopes})))
+            found = inline(rows, scopes, self._contents(sorted({*scopes})))
         return tuple(sorted(found, key=lambda span: (span.start_ns, span.span_id)))
 
     def resolve(self, prefix: str) -> str:
@@ -185,6 +191,8 @@ class ClickHouseStore(Store):
     def erase(self, run_id: str) -> int:
         self._traces(run_id)
         count = delete_runs(self._server, self._tables, [run_id])
+        if STATES in self._tables.names:
+            self.states().erase(run_id)
         self._sent = set()
         purge(self._server, self._tables, wait=False)
         return count
@@ -213,6 +221,11 @@ class ClickHouseStore(Store):
 
     def stats(self) -> StoreStats:
         return stats(self._server, self._tables, self._layout())
+
+    def states(self) -> ClickHouseStates:
+        if STATES not in self._tables.names:
+            self._prepare(Wanted(), create=True)
+        return ClickHouseStates(self._server, self._tables)
 
     def setting(self, name: str) -> str | None:
         if SETTINGS not in self._tables.names:
@@ -304,7 +317,7 @@ class ClickHouseStore(Store):
         texts, recipes, tenants = zip(*new.values(), strict=True)
         columns: list[list[Any]] = [
             [scope for scope, _ in new],
-            [key for _, key in new],
+            [key.ljust(_HASH_BYTES, b"\0") for _, key in new],
             [*texts],
             [*recipes],
             [*tenants],
@@ -315,22 +328,26 @@ class ClickHouseStore(Store):
         self._sent.update(new)
 
     def _rows(self, run_id: str) -> list[Row]:
-        where, parameters = self._place(run_id)
-        columns = self._server.columns(spans_query(where), **parameters)
+        columns: Sequence[Sequence[Any]] = ()
+        if self._tables.complete and run_id:
+            columns = self._server.columns(spans_query(OWN), id=run_id)
+        if not columns:
+            where, parameters = self._place(run_id)
+            columns = self._server.columns(spans_query(where), **parameters)
         rows = [*starmap(Row, zip(*columns, strict=True))]
         if not rows:
             raise RunNotFoundError(run_id)
         return rows
 
-    def _contents(self, scopes: Sequence[str]) -> dict[tuple[str, bytes], str]:
+    def _contents(self, scopes: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the contents of scopes, by the items that name them."""
         if CONTENTS not in self._tables.names or not scopes:
             return {}
-        columns = self._server.columns(
-            f"""SELECT Scope, Hash, Content FROM {CONTENTS}
-            WHERE Scope IN {{scopes:Array(String)}}""",  # noqa: S608
-            scopes=scopes,
-        )
-        return {(scope, key): text for scope, key, text in zip(*columns, strict=True)}
+        columns = self._server.columns(CONTENTS_OF, scopes=scopes)
+        found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for scope, item, text in zip(*columns, strict=True):
+            found[scope][item] = text
+        return found
 
     def _place(self, run_id: str) -> tuple[str, dict[str, Any]]:
         """Return the condition that finds the spans of a run's traces, and its values."""
@@ -351,21 +368,6 @@ class ClickHouseStore(Store):
             return traces_of(run_id, self._server.rows(PLACE, id=run_id))
         query = traces_query(run_id_of(materialized=self._tables.run_id))
         return traces_of(run_id, self._server.rows(query, id=run_id))
-
-
-def _inline(
-    rows: Sequence[Row], scopes: Sequence[str], contents: Contents
-) -> list[SpanRecord]:
-    """Return the spans of rows, with payloads inline."""
-    readers = {scope: reader_of(scope, contents) for scope in {*scopes}}
-    return [
-        from_row(row, readers[scope]) for row, scope in zip(rows, scopes, strict=True)
-    ]
-
-
-def _lacks_payload(span: SpanRecord) -> bool:
-    dropped = span.attributes.get(semconv.STEP_DROPPED)
-    return dropped == semconv.DROPPED_PAYLOAD_MISSING
 
 
 def _tenant(span: SpanRecord) -> str:

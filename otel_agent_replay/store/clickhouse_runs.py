@@ -29,6 +29,7 @@ _COLUMNS: Final = """TraceId, RunId, Head, IsGenAi, Agent, UserId, Conversation,
 _CONDITIONS: Final = {
     "run_id_prefix": "startsWith(run_id, {run_id_prefix:String})",
     "agent": "agent = {agent:String}",
+    "parent_run_id": "parent = {parent_run_id:String}",
     "status": "run_state = {status:String}",
     "run_class": "class = {run_class:String}",
     "user": "user_id = {user:String}",

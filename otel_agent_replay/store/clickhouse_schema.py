@@ -11,6 +11,7 @@ from otel_agent_replay.store.migrate import Migration, migrations
 
 __all__ = [
     "CONTENTS",
+    "INTENTIONS",
     "KNOWN",
     "LOCAL",
     "MARKS",
@@ -19,6 +20,7 @@ __all__ = [
     "RUNS",
     "SETTINGS",
     "SPANS",
+    "STATES",
     "STEPS",
     "WINDOW",
     "adapt",
@@ -36,7 +38,9 @@ SPANS: Final = "otel_traces"
 CONTENTS: Final = "agent_replay_contents"
 RUNS: Final = "agent_replay_runs"
 MARKS: Final = "agent_replay_marks"
+INTENTIONS: Final = "agent_replay_intentions"
 SETTINGS: Final = "agent_replay_settings"
+STATES: Final = "agent_replay_states"
 MIGRATIONS: Final = "agent_replay_migrations"
 LOCAL: Final = "_local"
 """What the name of a table ends in that holds one shard's rows."""
@@ -56,6 +60,7 @@ _SHARDED: Final = {
     SPANS: "cityHash64(TraceId)",
     CONTENTS: "cityHash64(Scope)",
     RUNS: "cityHash64(TraceId)",
+    STATES: "cityHash64(Thread)",
 }
 _MIGRATIONS_TABLE: Final = f"""CREATE TABLE IF NOT EXISTS {MIGRATIONS} (
     Version UInt32,

@@ -10,7 +10,9 @@ from otel_agent_replay.errors import RunNotFoundError
 from otel_agent_replay.store.rows import COLUMNS
 
 __all__ = [
+    "CONTENTS_OF",
     "CONTENT_COLUMNS",
+    "OWN",
     "PLACE",
     "PLACED",
     "SPAN_COLUMNS",
@@ -55,6 +57,17 @@ _READ: Final = {
     "Timestamp": "toUnixTimestamp64Nano(Timestamp)",
     "Events.Timestamp": "arrayMap(t -> toUnixTimestamp64Nano(t), `Events.Timestamp`)",
 }
+
+CONTENTS_OF: Final = """
+    SELECT Scope, concat('#', base64URLEncode(substring(Hash, 1, 16))), Content
+    FROM agent_replay_contents WHERE Scope IN {scopes:Array(String)}
+    AND substring(SHA256(Content), 1, 16) = substring(Hash, 1, 16)"""
+"""The query for the contents of scopes, by the items that name them; none that is
+not what its name says."""
+
+OWN: Final = """TraceId IN (
+    SELECT TraceId FROM agent_replay_runs WHERE RunId = {id:String})"""
+"""The condition that a span is in one of the traces that have spans of a run."""
 
 PLACE: Final = """
     SELECT TraceId, max(RunId = {id:String}), max(RunId != ''), max(IsGenAi),

@@ -17,6 +17,7 @@ from otel_agent_replay.store.clickhouse_schema import (
     MIGRATIONS,
     RUNS,
     SPANS,
+    STATES,
     WINDOW,
     adapt,
     backfill,
@@ -31,7 +32,9 @@ from otel_agent_replay.store.migrate import Migration, pending
 __all__ = ["Tables", "Wanted", "look", "prepare", "problems"]
 
 _WINDOW_SETTING: Final = "non_replicated_deduplication_window"
-_REWRITTEN: Final = (SPANS, CONTENTS, RUNS)
+_REWRITTEN: Final = (SPANS, CONTENTS, RUNS, STATES)
+_SUMMED: Final = 2
+"""The schema version that brought the summary of runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +193,7 @@ def _migrate(
         if migration.version == KNOWN[-1].version:
             _adapt(server, wanted)
             _expire(server, wanted)
+        if migration.version == _SUMMED:
             _sum_up(server, wanted, empty=empty)
         server.insert(
             MIGRATIONS,

@@ -14,6 +14,7 @@ from otel_agent_replay.store.clickhouse_client import ClickHouse
 from otel_agent_replay.store.clickhouse_runs import Layout, folded
 from otel_agent_replay.store.clickhouse_schema import (
     CONTENTS,
+    INTENTIONS,
     MARKS,
     RUNS,
     SPANS,
@@ -70,6 +71,7 @@ def delete_runs(
         server.command_with(tables.deletion(CONTENTS, where), scopes=scopes)
         where = "RunId IN {runs:Array(String)}"
         server.command_with(tables.deletion(MARKS, where), runs=run_ids)
+        server.command_with(tables.deletion(INTENTIONS, where), runs=run_ids)
     return count
 
 

@@ -1,7 +1,7 @@
 """Numbered schema migrations: which there are, and which are still to apply.
 
-A back end keeps its files in `sql/<back end>/NNNN_name.sql`, numbered from 0001
-without holes. Statements end with `;` at the end of a line.
+A back end keeps its files in `sql/<back end>/NNNN_name.sql`, numbered in the order
+in which they apply. Statements end with `;` at the end of a line.
 """
 
 from __future__ import annotations

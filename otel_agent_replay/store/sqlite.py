@@ -16,7 +16,6 @@ from otel_agent_replay.errors import (
     StoreUnavailableError,
 )
 from otel_agent_replay.model.content import PackedBatch, Packer, trace_scope
-from otel_agent_replay.model.reader import PayloadReader
 from otel_agent_replay.model.run import Retention, RunFilter, RunMark, RunSummary
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.store.base import (
@@ -37,6 +36,7 @@ from otel_agent_replay.store.sqlite_runs import (
 )
 from otel_agent_replay.store.sqlite_segments import read
 from otel_agent_replay.store.sqlite_statements import select_in
+from otel_agent_replay.store.sqlite_states import SqliteStates
 from otel_agent_replay.store.sqlite_upkeep import (
     count_spans,
     erase,
@@ -94,7 +94,7 @@ class SqliteStore(Store):
                     self.url, f"it is damaged: {error}"
                 ) from error
             found += [(scope, row) for row in rows if row.trace_id in trace_ids]
-        readers = {scope: PayloadReader(its.find) for scope, its in pieces.items()}
+        readers = {scope: its.reader() for scope, its in pieces.items()}
         spans = [from_row(row, readers[scope]) for scope, row in found]
         return tuple(sorted(spans, key=lambda span: (span.start_ns, span.span_id)))
 
@@ -116,6 +116,7 @@ class SqliteStore(Store):
     def erase(self, run_id: str) -> int:
         with self._file.writing() as db:
             count = erase(db, run_id)
+        self.states().erase(run_id)
         self._file.give_back()
         return count
 
@@ -148,6 +149,9 @@ class SqliteStore(Store):
     def stats(self) -> StoreStats:
         with self._file.reading() as db:
             return stats(db, self.url, self._file.path)
+
+    def states(self) -> SqliteStates:
+        return SqliteStates(self._file)
 
     def setting(self, name: str) -> str | None:
         with self._file.reading() as db:

@@ -1,6 +1,6 @@
 """Numbers that stand for the hashes of payload pieces inside a scope.
 
-A hash takes 43 characters that no compressor makes smaller, and a step's row names
+A hash takes 16 bytes that no compressor makes smaller, and a step's row names
 a dozen. A name that has no number, as its piece was not there when the row was
 written, stays a hash.
 """
@@ -17,22 +17,23 @@ from typing import Final
 from otel_agent_replay import semconv
 from otel_agent_replay.model.content import content_key
 from otel_agent_replay.model.payload import dump_json
-from otel_agent_replay.model.reader import DamagedError, items_of
+from otel_agent_replay.model.reader import DamagedError, PayloadReader, items_of
 from otel_agent_replay.model.recipe import (
     CONTENT,
     RECIPE,
     content_item,
+    key_in,
     recipe_item,
 )
 from otel_agent_replay.store.rows import Row
 
 __all__ = ["KEY", "Named", "Pieces"]
 
-KEY: Final = 12
-"""Bytes of a hash that tell the pieces of a scope apart."""
+KEY: Final = 15
+"""Bytes of a name that tell the pieces of a scope apart: 20 characters of base64."""
 
 _KEY_END: Final = 1 + KEY * 4 // 3
-_has_hash: Final = re.compile(r"[#@][\w-]{43}", re.ASCII).fullmatch
+_has_hash: Final = re.compile(r"[#@](?:[\w-]{22}|[\w-]{43})", re.ASCII).fullmatch
 _MAX_NESTING: Final = 12
 
 
@@ -100,7 +101,7 @@ class Pieces:
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
         self._unnumbered: list[str] = []
-        self._hashed: dict[str, str] | None = None
+        self._hashed: dict[bytes | None, str] | None = None
 
     def add(self, items: Sequence[str], texts: Sequence[str]) -> None:
         """Add pieces; one without a number has an item of one character.
@@ -118,19 +119,26 @@ class Pieces:
             pairs = zip(items, texts, strict=True)
             self._unnumbered += [text for item, text in pairs if len(item) == 1]
 
+    def reader(self) -> PayloadReader:
+        """Return what puts payloads together of these pieces."""
+        known = {
+            item: text for item, text in self._texts.items() if item[:1] == CONTENT
+        }
+        return PayloadReader(self.find, known)
+
     def find(self, item: str) -> str | None:
         """Return the text that an item names, None if there is none."""
         text = self._texts.get(item)
         if text is None and _has_hash(item):
             if self._hashed is None:
                 self._hashed = self._by_hash()
-            text = self._hashed.get(item[1:])
+            text = self._hashed.get(key_in(item))
         return text
 
-    def _by_hash(self) -> dict[str, str]:
+    def _by_hash(self) -> dict[bytes | None, str]:
         """Return all pieces by their hash."""
         texts = (*self._unnumbered, *map(self._original, self._texts))
-        return {content_item(content_key(text))[1:]: text for text in texts}
+        return {content_key(text): text for text in texts}
 
     def _original(self, item: str, nesting: int = 0) -> str:
         """Return a piece as it was before its recipe named others by number."""

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final, cast
 
+import orjson
+
 from otel_agent_replay.model.payload import dump_json, parse_json
 from otel_agent_replay.model.run import RunFilter, RunSummary
 from otel_agent_replay.model.span import SpanRecord
@@ -53,6 +55,7 @@ _SELECT: Final = ", ".join(f'"{name}"' for name in _FIELDS)
 _PARTS: Final = 'SELECT "TraceId", "RunId", "Part" FROM run_parts'
 _CONDITIONS: Final = {
     "agent": '"AgentName" = ?',
+    "parent_run_id": '"ParentRunId" = ?',
     "status": '"Status" = ?',
     "run_class": '"Class" = ?',
     "user": '"User" = ?',
@@ -85,7 +88,7 @@ def add_spans(db: sqlite3.Connection, spans: Sequence[SpanRecord]) -> None:
     insert(
         db,
         "INSERT OR REPLACE INTO run_parts",
-        [(*key, dump_json(asdict(part))) for key, part in added.items()],
+        [(*key, _text(part)) for key, part in added.items()],
     )
     refresh(db, trace_ids)
 
@@ -165,6 +168,13 @@ def _parts(
 ) -> dict[tuple[str, str], RunPart]:
     rows = select_in(db, select, values)
     return {(trace_id, run_id): _part(text) for trace_id, run_id, text in rows}
+
+
+def _text(part: RunPart) -> str:
+    try:
+        return orjson.dumps(part).decode()
+    except TypeError:  # a sum beyond 64 bits
+        return dump_json(asdict(part))
 
 
 def _part(text: str) -> RunPart:

@@ -36,7 +36,7 @@ _PIECE: Final = b'"'
 _RECIPE: Final = b"@"
 _SIGNS: Final = frozenset({_PIECE, _RECIPE})
 _OPTIONS: Final[dict[int, int]] = {
-    zstd.CompressionParameter.compression_level: 3,
+    zstd.CompressionParameter.compression_level: 5,
     zstd.CompressionParameter.checksum_flag: 1,
 }
 _ATTRIBUTES: Final = Row._fields.index("attributes")

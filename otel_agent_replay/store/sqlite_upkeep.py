@@ -25,8 +25,20 @@ __all__ = [
 ]
 
 _DAY_NS: Final = 86_400_000_000_000
+_MEASURED: Final = (
+    "runs",
+    "run_parts",
+    "names",
+    "batches",
+    "intentions",
+    "state_checkpoints",
+    "state_values",
+    "state_writes",
+    "state_lists",
+    "state_contents",
+)
 _SPAN_KEY: Final = 12
-_CONTENT_KEY: Final = 14
+_CONTENT_KEY: Final = 17
 """Bytes of a key, give or take the sizes of its numbers."""
 
 
@@ -70,6 +82,7 @@ def erase(db: sqlite3.Connection, run_id: str) -> int:
     count = _delete_scopes(db, scopes, trace_ids)
     delete_in(db, 'DELETE FROM run_parts WHERE "TraceId" IN ??', alone)
     db.execute('DELETE FROM marks WHERE "RunId" = ?', (run_id,))
+    db.execute('DELETE FROM intentions WHERE "RunId" = ?', (run_id,))
     refresh(db, trace_ids, [run_id])
     return count
 
@@ -184,7 +197,7 @@ def stats(db: sqlite3.Connection, url: str, path: Path) -> StoreStats:
         TableStats(name="segments", rows=segments, raw_bytes=raw, stored_bytes=stored),
         _table("span_keys", spans, spans * _SPAN_KEY),
         _table("content_keys", contents, contents * _CONTENT_KEY),
-        *(_measured(db, name) for name in ("runs", "run_parts", "names", "batches")),
+        *(_measured(db, name) for name in _MEASURED),
     ]
     return StoreStats(
         url=url,

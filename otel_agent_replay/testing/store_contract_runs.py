@@ -77,6 +77,18 @@ class RunListContract:
             (r.run_id, r.step_count, r.input_tokens, r.agent_name) for r in store.runs()
         ) == sorted(wanted)
 
+    def test_runs_of_a_parent(self, store: Store) -> None:
+        """Replays and forks are found by the whole id of the run they come from."""
+        of_one = {semconv.RUN_PARENT_ID: hex_id("one")}
+        for name, root in (("one", {}), ("two", of_one), ("three", of_one)):
+            store.write(sample_run(name, root=root))
+
+        found = store.runs(RunFilter(parent_run_id=hex_id("one")))
+
+        assert {run.run_id for run in found} == {hex_id("two"), hex_id("three")}
+        assert store.runs(RunFilter(parent_run_id=hex_id("one")[:8])) == []
+        assert store.runs(RunFilter(parent_run_id=hex_id("two"))) == []
+
     def test_a_run_without_root_is_interrupted(self, store: Store) -> None:
         """A killed process leaves its steps; the root may still come later."""
         *steps, root = sample_run("killed")

@@ -52,6 +52,67 @@ def test_what_was_never_asked_for_is_a_divergence(recorded):
     assert "missing: 1 recorded step never asked for: 3 note" in done.stderr
 
 
+def test_a_miss_shows_what_comes_close_and_why(recorded):
+    """The closest steps, used or not, and the cause; all of it as JSON too."""
+    done = recorded.agent("replay", "last", "--", "one", "one")
+
+    assert done.returncode == 90
+    assert "asked for once more than recorded" in done.stderr
+    assert "close: step 1 look_up, used already: the same" in done.stderr
+    assert "cause: the code asks for something else" in done.stderr
+    told = json.loads(
+        recorded.agent("replay", "last", "--json", "--", "one", "one").stdout
+    )
+    found = told["report"]["divergences"][-1]
+    assert (found["kind"], found["cause"], found["step"]) == ("changed", "code", 2)
+    assert [each["used"] for each in found["candidates"]] == [True, False]
+
+
+def test_another_order_is_told_and_may_be_free(recorded):
+    """As each call does get its answer, that is all that differs."""
+    done = recorded.agent("replay", "last", "--", "two", "one")
+    assert "out_of_order: look_up" in done.stderr
+    assert "asked for before step 1 look_up, not after it" in done.stderr
+
+    options = ["--match", "by_arguments", "--json"]
+    done = recorded.agent("replay", "last", *options, "--", "two", "one")
+    told = json.loads(done.stdout)["report"]
+    assert [each["name"] for each in told["divergences"]][:1] == ["clerk"]
+    assert "out_of_order" not in done.stdout
+
+
+def test_what_is_named_goes_live_but_no_write(recorded):
+    """A write must be named as one."""
+    live = ["--live", "tool"]
+    done = recorded.agent("replay", "last", *live, "--", "one", "one")
+    assert done.returncode == 91
+    assert "live        1: look_up" in done.stderr
+    assert "blocked     note" in done.stderr
+    assert recorded.notes == ["page 1, page 2"]
+
+    live += ["--allow-write", "note"]
+    done = recorded.agent("replay", "last", *live, "--", "one", "one")
+    assert done.returncode == 90
+    assert recorded.notes == ["page 1, page 2", "page 1, page 1"]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--match", "semantical"], "none of strict, ordered, by_arguments"),
+        (["--normalise", "dates"], "none of temp_paths, timestamps"),
+    ],
+)
+@pytest.mark.parametrize("command", [["replay"], ["resume"], ["fork", "--at", "1"]])
+def test_modes_and_normalisers_that_there_are_not(recorded, command, option, said):
+    """They are a mistake in the command; nothing is run."""
+    done = recorded.agent(*command, "last", *option, "--", "one", "two")
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert recorded.notes == ["page 1, page 2"]
+
+
 def test_a_replay_is_kept_on_demand(recorded):
     """As a run of its own that says where it comes from, to be compared."""
     done = recorded.agent("replay", "last", "--keep", "--", "one", "two")

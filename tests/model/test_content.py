@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from dataclasses import replace
 
@@ -17,7 +19,9 @@ from otel_agent_replay.model.content import (
     scope_of,
     unpack,
 )
+from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.model.pieces import GrowingText, folded, piece_of
+from otel_agent_replay.model.reader import DamagedError, items_of
 from otel_agent_replay.model.span import EventRecord
 from otel_agent_replay.testing.store_samples import (
     chat_span,
@@ -170,6 +174,38 @@ def test_a_damaged_recipe_is_a_missing_payload(recipe):
     assert read.attributes[semconv.STEP_DROPPED] == semconv.DROPPED_PAYLOAD_MISSING
 
 
+def test_a_content_is_named_in_22_characters():
+    """128 bits of a hash name it; who has the rest of the hash too names the same."""
+    text = "x" * INLINE
+    packed = Packer().pack(with_attributes(root_span("r"), {"a": text}))
+    (name,) = json.loads(packed.span.attributes[f"{semconv.CONTENT_PREFIX}a"])
+    whole = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    older = with_attributes(
+        root_span("r"),
+        {f"{semconv.CONTENT_PREFIX}a": json.dumps([f"#{whole.rstrip('=')}"])},
+    )
+
+    assert [*map(len, packed.contents)] == [16]
+    assert len(name) == 1 + 22
+    assert unpack([older], _stored([packed]))[0].attributes["a"] == text
+
+
+@given(st.lists(st.text()), st.sampled_from(["#", "@", "=", ""]))
+def test_items_are_those_of_the_json(items, sign):
+    """Whatever stands in a recipe, its items are what JSON says they are."""
+    items = [sign + item for item in items]
+
+    for recipe in (dump_json([*items]), json.dumps(items), json.dumps(items, indent=1)):
+        assert items_of(recipe) == items
+
+
+@pytest.mark.parametrize("recipe", ['["a"b"]', '["a",1,"b"]', '["a" "b"]', '["]', '"'])
+def test_what_is_no_list_of_texts_has_no_items(recipe):
+    """A recipe that JSON refuses, or that holds something else, is damaged."""
+    with pytest.raises(DamagedError):
+        items_of(recipe)
+
+
 def test_a_bomb_of_recipes_is_refused():
     """A store made to unfold without end is cut off."""
     name, stored = "=" + "x" * 64, {}
@@ -205,6 +241,4 @@ def test_rows_without_references_are_left_alone():
 
 
 def _name(key):
-    import base64
-
     return base64.urlsafe_b64encode(key).decode().rstrip("=")

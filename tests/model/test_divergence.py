@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_agent_replay.model.call import Call, Outcome
+from otel_agent_replay.model.comparison import AlignedSteps, Comparison
 from otel_agent_replay.model.divergence import (
-    AlignedSteps,
-    Comparison,
+    Candidate,
     Divergence,
     FieldDifference,
     ReplayReport,
@@ -20,7 +20,7 @@ from otel_agent_replay.model.divergence import (
 from otel_agent_replay.model.step import Step
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
     ),
@@ -49,6 +49,10 @@ def test_differences_are_seen_from_both_sides(one, other):
         (1, 1.0, []),
         (1, True, ["value: was 1, now True"]),
         (0, False, ["value: was 0, now False"]),
+        (0.0, -0.0, ["value: was 0.0, now -0.0"]),
+        (0, -0.0, ["value: was 0, now -0.0"]),
+        (float("nan"), float("nan"), []),
+        (float("nan"), None, ["value: was nan, now None"]),
         (None, False, ["value: was None, now False"]),
         ("1", 1, ["value: was '1', now 1"]),
         ({"a": 1}, {"a": 1, "b": None}, ["b: not recorded, now None"]),
@@ -88,6 +92,20 @@ def test_a_divergence_is_one_line():
         "f3: was 3, now -3"
     )
     assert str(Divergence(kind="unexpected", name="f")) == "unexpected: f"
+
+
+def test_what_else_there_is_to_say_stands_before_the_fields():
+    """A reason, and of a candidate whether it had answered already."""
+    field = FieldDifference(path="word", expected="a", actual="b")
+    found = Divergence(kind="changed", name="f", reason="asked again", fields=(field,))
+
+    assert str(found) == "changed: f: asked again; word: was 'a', now 'b'"
+    assert str(Candidate(step=2, name="f", used=True)) == (
+        "step 2 f, used already: the same"
+    )
+    assert str(Candidate(step=2, name="f", fields=(field, field))) == (
+        "step 2 f: word: was 'a', now 'b'; and 1 more"
+    )
 
 
 def test_a_report_is_ok_if_nothing_differed_and_nothing_was_refused():

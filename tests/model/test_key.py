@@ -125,3 +125,11 @@ def test_the_host_is_told_without_user_and_in_lower_case():
     assert host_of(wire("https://User:pw@API.Test:8443/v1")) == "api.test:8443"
     assert host_of(wire("http://[broken/v1")) == ""
     assert host_of(Call(kind="tool", name="t", inputs={})) is None
+
+
+def test_an_address_that_no_client_would_send_has_a_key_too():
+    """A stored one may hold any text; letters count as their percent-encoded bytes."""
+    odd = [wire(f"https://h/\u0100{end}?q=\ud800{end}") for end in "ab"]
+
+    assert key_of(odd[0]) != key_of(odd[1])
+    assert key_of(wire("https://h/\u0100")) == key_of(wire("https://h/%C4%80"))

@@ -46,9 +46,9 @@ def test_a_shared_object_is_an_object():
 
 
 @pytest.mark.parametrize("size", [0, 1, 2047, 2048, 5000, 65535, 65536, 200_000])
-def test_a_content_has_its_sha_256(size):
+def test_a_content_is_named_by_half_its_sha_256(size):
     """However long it is, and in whatever portions it is hashed."""
     text = ("é" + "x" * 6) * (size // 8) + "y" * (size % 8)
 
     assert len(text.encode()) == size
-    assert content_key(text) == hashlib.sha256(text.encode()).digest()
+    assert content_key(text) == hashlib.sha256(text.encode()).digest()[:16]

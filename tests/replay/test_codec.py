@@ -352,7 +352,7 @@ class TestViews:
 
         assert found["parent"] == {"run_id": "p", "relation": "fork", "step": 2}
         assert found["error"]["message"] == "bad"
-        assert found["gaps"] == [{"text": "lost", "step": None}]
+        assert found["gaps"] == [{"text": "lost", "step": None, "at_end": False}]
         model, tool = found["steps"]
         assert model["http_request"]["body"] == {"x": 1}
         assert model["http_response"]["body"] == {"base64": "/wA="}

@@ -13,7 +13,7 @@ from otel_agent_replay.model.messages import Message, ModelResponse, Usage
 from otel_agent_replay.model.payload import Chunk, HttpRequest, HttpResponse, dump_json
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
-from otel_agent_replay.replay.compare import compare
+from otel_agent_replay.replay.compare import compare, compare_many
 
 
 def tool(name, inputs=None, value=None, **outcome):
@@ -60,6 +60,10 @@ def sides(comparison):
         (row.a and row.a.index, row.b and row.b.index, [f.path for f in row.fields])
         for row in comparison.rows
     ]
+
+
+def cells(compared):
+    return [tuple(s and s.index for s in row.steps) for row in compared.rows]
 
 
 def test_a_run_is_the_same_as_itself():
@@ -260,3 +264,134 @@ def test_four_hundred_steps_are_compared_in_a_moment():
 
     assert time.perf_counter() - start < 5
     assert len(found.rows) == 400
+
+
+def test_steps_that_a_resume_made_again_are_left_out():
+    """Neither run shows them as its own; they are counted."""
+    again = {**tool("t"), "superseded": True}
+    resumed = run(tool("a"), again, tool("t"))
+    other = run(tool("a"), tool("t"))
+    assert sides(compare(resumed, other)) == [(0, 0, []), (2, 1, [])]
+    assert sides(compare(other, resumed)) == [(0, 0, []), (1, 2, [])]
+    assert compare(resumed, other).same
+    assert compare(resumed, other).superseded.a == 1
+
+
+def test_equal_calls_are_aligned_under_their_own_parents():
+    """A call inside one step does not stand for an equal one inside another."""
+    first, second = tool("first"), tool("second")
+    fetch = tool("fetch", {"q": 1})
+    a = run(first, {**fetch, "parent": 0}, second, {**fetch, "parent": 2})
+    b = run(first, second, {**fetch, "parent": 1})
+
+    found = [(left, right) for left, right, _ in sides(compare(a, b))]
+    assert found == [(0, 0), (1, None), (2, 1), (3, 2)]
+
+
+def test_as_many_steps_as_can_be_keep_their_order():
+    """One step put in between does not make all that follow differ."""
+    loop = [tool("search", {"n": n % 3}, n) for n in range(30)]
+    a, b = run(*loop), run(*loop[:7], tool("extra"), *loop[7:])
+
+    found = compare(a, b)
+
+    assert [row.b.call.name for row in found.rows if not row.same] == ["extra"]
+
+
+def test_changed_steps_are_paired_between_the_same_neighbours():
+    """A call at the beginning is no counterpart of one of its name at the end."""
+    a = run(tool("search", {"q": 1}), tool("x"), tool("y"))
+    b = run(tool("x"), tool("y"), tool("search", {"q": 2}))
+
+    assert sides(compare(a, b)) == [
+        (0, None, []),
+        (1, 0, []),
+        (2, 1, []),
+        (None, 2, []),
+    ]
+
+
+def test_true_and_one_are_told_apart_also_in_the_shared_beginning():
+    """Python holds them equal; JSON does not."""
+    found = compare(run(tool("t", {"n": 1})), run(tool("t", {"n": True})))
+
+    assert not found.same
+
+
+def test_tools_state_and_answers_to_the_same_question():
+    """How often each tool was called and failed, what it gave otherwise, what changed."""
+    error = RecordedException(type_name="builtins:ValueError", message="no")
+
+    def state(value):
+        call = Call(kind="checkpoint", name="checkpoint", inputs={"state": value})
+        return {"call": call, "outcome": Outcome()}
+
+    a = run(tool("t", {"n": 1}, 1), tool("t", {"n": 2}, 2), state({"k": 1, "same": 0}))
+    b = run(tool("t", {"n": 1}, 9), tool("u", error=error), state({"k": 2, "same": 0}))
+
+    found = compare(a, b)
+
+    told = {
+        each.name: (each.calls.a, each.calls.b, each.failed.b, each.other_results)
+        for each in found.tools
+    }
+    assert told == {"t": (2, 1, 0, 1), "u": (0, 1, 1, 0)}
+    assert [field.path for field in found.state] == ["k"]
+    assert [row.answered_otherwise for row in found.rows][:1] == [True]
+
+
+def test_many_runs_stand_beside_the_first():
+    """A row a step, a cell a run; what several others do alike shares a row."""
+    base = run(tool("a"), tool("b", {"n": 1}), tool("c"))
+    one = run(tool("a"), tool("b", {"n": 2}), tool("new"), run_id="one")
+    two = run(tool("a"), tool("b", {"n": 1}), tool("new"), tool("c"), run_id="two")
+
+    found = compare_many(base, one, two)
+
+    assert cells(found) == [(0, 0, 0), (1, 1, 1), (None, 2, 2), (2, None, 3)]
+    assert found.shared == 1
+    assert [len(each) for each in found.rows[1].fields] == [0, 1, 0]
+    assert [each.b for each in found.comparisons] == ["one", "two"]
+    assert compare_many(base, replace(base, run_id="x")).same
+
+
+def test_what_several_runs_do_alike_shares_a_row():
+    """Steps of one kind and name after the same step stand side by side."""
+    base = run(tool("a"))
+    one = run(tool("a"), tool("new", {"n": 1}))
+    two = run(tool("a"), tool("other"), tool("new", {"n": 2}))
+
+    found = compare_many(base, one, two)
+
+    assert cells(found) == [(0, 0, 0), (None, None, 1), (None, 1, 2)]
+
+
+@given(steps, steps, steps)
+def test_every_step_of_many_runs_has_one_cell(one, two, three):
+    """Nothing is left out or told twice."""
+    runs = run(*one), run(*two), run(*three)
+
+    rows = compare_many(*runs).rows
+
+    for column, each in enumerate(runs):
+        told = [row.steps[column].index for row in rows if row.steps[column]]
+        assert sorted(told) == [s.index for s in each.steps]
+
+
+def test_a_thousand_steps_of_growing_conversation_are_compared():
+    """A fork in the middle: the shared half is not read, the rest told by field."""
+
+    def turns(word):
+        history = [
+            {"role": "user", "content": f"{n} {word if n >= 250 else ''}" + "x" * 100}
+            for n in range(500)
+        ]
+        return [
+            each
+            for n in range(500)
+            for each in (chat(history[: n + 1], f"{n}"), tool("t", {"n": n}, n))
+        ]
+
+    found = compare(run(*turns("a")), run(*turns("b")))
+
+    assert (len(found.rows), found.first_divergence) == (1000, 500)

@@ -6,7 +6,7 @@ import pytest
 
 from otel_agent_replay.errors import ConfigurationError, StepNotFoundError
 from otel_agent_replay.model.call import Call, Outcome, RecordedException
-from otel_agent_replay.model.payload import HttpResponse
+from otel_agent_replay.model.payload import HttpRequest, HttpResponse
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 from otel_agent_replay.replay.plan import Changes, changed_state, plan_of
@@ -131,15 +131,31 @@ def test_who_may_write():
     """A resume of a run that ended in order; others by name, host or `*`."""
     ended, cut = a_run(a_step()), a_run(a_step(), status="interrupted")
 
-    assert plan_of(ended, "resume").may_write(frozenset({"send"}))
-    assert not plan_of(cut, "resume").may_write(frozenset({"send"}))
-    allowed = plan_of(cut, "resume", allow_writes=frozenset({"send"}))
-    assert allowed.may_write(frozenset({"POST host/x", "send"}))
-    assert not allowed.may_write(frozenset({"pay"}))
-    assert plan_of(ended, "fork", at=0, allow_writes=frozenset("*")).may_write(
-        frozenset({"x"})
+    send = Call(kind="tool", name="send", effect="write")
+    post = Call(
+        kind="http",
+        name="POST host/x",
+        request=HttpRequest(method="POST", url="https://host:8443/x"),
+        effect="write",
     )
-    assert not plan_of(ended, "replay").may_write(frozenset({"send"}))
+
+    assert plan_of(ended, "resume").may_write(send)
+    assert not plan_of(cut, "resume").may_write(send)
+    allowed = plan_of(cut, "resume", allow_writes=frozenset({"send", "host"}))
+    assert allowed.may_write(send)
+    assert allowed.may_write(post)
+    assert not allowed.may_write(Call(kind="tool", name="pay", effect="write"))
+    assert plan_of(ended, "fork", at=0, allow_writes=frozenset("*")).may_write(post)
+    assert not plan_of(ended, "replay").may_write(send)
+
+
+def test_who_may_go_live():
+    """What is named, by kind, host or name."""
+    plan = plan_of(a_run(a_step()), "replay", live=frozenset({"model", "send"}))
+
+    assert plan.may_go_live(Call(kind="model", name="POST host/v1"))
+    assert plan.may_go_live(Call(kind="tool", name="send"))
+    assert not plan.may_go_live(Call(kind="tool", name="look_up"))
 
 
 @pytest.mark.parametrize(

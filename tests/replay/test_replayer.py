@@ -33,7 +33,8 @@ from otel_agent_replay.intercept import open_call, session
 from otel_agent_replay.model.call import Call
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.replay.plan import plan_of
-from otel_agent_replay.replay.replayer import Replayer, ReplayStopped, Tools
+from otel_agent_replay.replay.replayer import Replayer, ReplayStopped
+from otel_agent_replay.replay.tools import Tools
 from otel_agent_replay.testing.local_server import LocalServer, Reply
 
 
@@ -95,7 +96,7 @@ def test_the_same_call_again_gets_the_next_result(world):
 
 
 def test_other_arguments_get_their_own_results(world):
-    """Whatever order they come in."""
+    """Whatever order they come in; that it is another one is said."""
     look_up = tools_of(world)
 
     @agent
@@ -105,10 +106,15 @@ def test_other_arguments_get_their_own_results(world):
     order = ["a", "b", "c"]
     first = run()
     order = ["c", "a", "b"]
-    with replay(newest()) as opened:
+    with replay(newest(), match="by_arguments") as opened:
+        assert run() == first
+    with replay(newest(), strict=False) as in_order:
         assert run() == first
 
     assert opened.report.ok
+    assert [str(each) for each in in_order.report.divergences] == [
+        "out_of_order: look_up (step 2): asked for before step 1 look_up, not after it"
+    ]
 
 
 def test_retries_fail_and_succeed_as_they_did(world):
@@ -315,8 +321,8 @@ def test_what_is_no_reason_to_stop_is_reported(world):
     assert told == [
         "changed: run: input.words[1]: was 'b', now absent; input.state: was 1, now 2",
         "changed: state (step 0): state.state: was 1, now 2",
-        "changed: run: output[0]: was 1, now 2; output[2]: was 1, now absent",
         "missing: look_up (step 2)",
+        "changed: run: output[0]: was 1, now 2; output[2]: was 1, now absent",
     ]
     assert list(raised.value.differences) == told
     assert (opened.report.served, opened.report.unused) == ((0, 1), (2,))

@@ -569,3 +569,48 @@ def test_a_fork_of_a_session_outside_any_call_is_not_live(place):
     assert done.code == 0, done.err
     assert "live child" not in done.err
     assert done.out.split()[0] in {"SessionEndedError", "ReplayStopped"}
+
+
+def test_a_child_that_never_asked_to_be_recorded_does_not_go_live_in_a_replay(place):
+    """It joins the session at its start, as its parent's launcher would have it."""
+    place.write(
+        "child.py",
+        """
+        import sys
+        from otel_agent_replay import tool
+
+        @tool
+        def look_up(word):
+            print("live", word, file=sys.stderr, flush=True)
+            return word.upper()
+
+        look_up("other")
+        """,
+    )
+    place.write(
+        "parent.py",
+        f"""{TOOL}
+    import subprocess
+    from again import replayed
+
+    @agent
+    def parent():
+        look_up("one")
+        return subprocess.run([sys.executable, "child.py"]).returncode
+
+    if "--replay" in sys.argv:
+        try:
+            replayed(parent)
+        except otel_agent_replay.DivergenceError as error:
+            print("diverged", error)
+    else:
+        parent()
+    """,
+    )
+    first = place.run("parent.py")
+    assert "live other" in first.err
+
+    done = place.run("parent.py", "--replay")
+
+    assert "live" not in done.err
+    assert "diverged" in done.out

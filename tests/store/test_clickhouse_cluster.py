@@ -78,7 +78,7 @@ def _alone(statement):
     statement = statement.replace(" ON CLUSTER 'agents'", "")
     statement = re.sub(r"Replicated(\w+)\('[^']*', '[^']*'(?:, )?", r"\1(", statement)
     return re.sub(
-        r"replicated_deduplication_window = (\d+),.*",
+        r"replicated_deduplication_window = (\d+), \w+ = \d+",
         r"non_replicated_deduplication_window = \1",
         statement,
     )

@@ -2,50 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import click
-from rich.text import Text
 
+from otel_agent_replay.cli.comparison_table import print_comparison
 from otel_agent_replay.cli.exit_codes import ExitCode
 from otel_agent_replay.cli.found import named_run, whole_id
-from otel_agent_replay.cli.options import json_option, run_argument, store_option
-from otel_agent_replay.cli.report_page import field_line
-from otel_agent_replay.cli.run_page import KIND_STYLES
-from otel_agent_replay.cli.step_line import answered, asked, title
-from otel_agent_replay.cli.teaching import TeachingCommand
-from otel_agent_replay.cli.terminal import Column, Screen, print_json, text
-from otel_agent_replay.cli.wording import count, duration, money, short, short_id
-from otel_agent_replay.model.divergence import AlignedSteps, Comparison, Figure
-from otel_agent_replay.model.run import Run
-from otel_agent_replay.model.step import Step
-from otel_agent_replay.replay.codec import comparison_json
-from otel_agent_replay.replay.compare import compare
-
-__all__ = ["command", "print_comparison"]
-
-_FIELDS: Final = 8
-_COLUMNS: Final = (
-    Column(""),
-    Column("A", number=True),
-    Column("B", number=True),
-    Column("KIND"),
-    Column("NAME", wide=True),
-    Column("DIFFERENCE", wide=True),
+from otel_agent_replay.cli.options import (
+    json_option,
+    run_argument,
+    runs_argument,
+    store_option,
 )
+from otel_agent_replay.cli.plain import clean_line
+from otel_agent_replay.cli.teaching import TeachingCommand
+from otel_agent_replay.cli.terminal import Screen, print_json
+from otel_agent_replay.cli.wording import size
+from otel_agent_replay.replay.codec import compared_json, comparison_json
+from otel_agent_replay.replay.compare import compare_many
+from otel_agent_replay.web.comparison_page import comparison_page
+
+__all__ = ["command"]
+
+_MOST: Final = 26
 
 
 @click.command(
     cls=TeachingCommand,
     examples=(
         "agent-replay compare 9a5ed353 last",
-        "agent-replay compare 9a5ed353 e21ce7a7 --json",
-        "agent-replay compare 9a5ed353 last --exit-code",
+        "agent-replay compare 9a5ed353 e21ce7a7 b7b5a8da",
+        "agent-replay compare 9a5ed353 last --html difference.html",
+        "agent-replay compare 9a5ed353 last --exit-code --json",
     ),
 )
 @run_argument("a")
 @run_argument("b")
+@runs_argument("others")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write one page to send to somebody: it needs no network and no script.",
+)
 @click.option(
     "--exit-code",
     "as_exit_code",
@@ -54,113 +55,49 @@ _COLUMNS: Final = (
 )
 @store_option
 @json_option
-def command(
-    a: str, b: str, store: str | None, *, as_exit_code: bool, as_json: bool
+def command(  # noqa: PLR0913 - one argument an option
+    a: str,
+    b: str,
+    others: tuple[str, ...],
+    store: str | None,
+    *,
+    html: Path | None,
+    as_exit_code: bool,
+    as_json: bool,
 ) -> None:
-    """Align two runs step by step and show where they differ.
+    """Align runs step by step with the first of them and show where they differ.
 
-    The first difference is shown field by field; the rest, and what only one of the
-    runs has, in a line each. Then answers, tokens, cost and time side by side.
+    The first difference is shown field by field; the rest, and what only some of the
+    runs have, in a line each. Then answers, states, tools, tokens, cost and time side
+    by side. With more than two runs, such as the forks of one, the steps that all
+    share at the beginning are one line.
     """
+    if len(others) > _MOST - 2:
+        message = f"at most {_MOST} runs can be compared at once"
+        raise click.UsageError(message)
     with named_run(store, a) as (opened, first):
-        runs = (opened.load(first), opened.load(whole_id(opened, b)))
-    found = compare(*runs)
+        ids = [first, *(whole_id(opened, each) for each in (b, *others))]
+        compared = compare_many(*map(opened.load, ids))
+        if html is not None:
+            for run_id in ids:
+                # Noted first: a file that nobody knows of outlives an erase.
+                opened.remember_export(run_id, html)
+            _write(html, comparison_page(compared))
     if as_json:
-        print_json(comparison_json(found))
-    else:
-        print_comparison(Screen(), *runs, found)
-    if as_exit_code and not found.same:
+        one = not others
+        found = compared.comparisons[0]
+        print_json(comparison_json(found) if one else compared_json(compared))
+    elif html is None:
+        print_comparison(Screen(), compared)
+    if as_exit_code and not compared.same:
         raise click.exceptions.Exit(ExitCode.DIVERGED)
 
 
-def print_comparison(screen: Screen, a: Run, b: Run, found: Comparison) -> None:
-    """Print two runs side by side."""
-    screen.print(Text.assemble("A  ", (short_id(a.run_id), "cyan"), "  ", _agent(a)))
-    screen.print(Text.assemble("B  ", (short_id(b.run_id), "cyan"), "  ", _agent(b)))
-    screen.print()
-    if found.rows:
-        screen.print_table(_COLUMNS, [_row(each) for each in found.rows])
-    _print_first(screen, found)
-    _print_answers(screen, a, found)
-    screen.heading("Figures")
-    screen.print_table(
-        (Column(""), Column("A", number=True), Column("B", number=True)),
-        [
-            _figure("steps", Figure(a=len(a.steps), b=len(b.steps)), _whole),
-            _figure("input tokens", found.input_tokens, _whole),
-            _figure("output tokens", found.output_tokens, _whole),
-            _figure("cost", found.cost_usd, money),
-            _figure("time", found.duration_ns, duration),
-        ],
-    )
-
-
-def _agent(run: Run) -> Text:
-    version = f" {run.agent_version}" if run.agent_version else ""
-    return text(f"{run.agent_name}{version}, {run.status}")
-
-
-def _row(row: AlignedSteps) -> list[Text]:
-    step = row.a or row.b
-    if step is None:
-        return [text("")] * len(_COLUMNS)
-    sign, style, what = _difference(row)
-    return [
-        text(sign, style),
-        text(str(row.a.index) if row.a else ""),
-        text(str(row.b.index) if row.b else ""),
-        text(step.call.kind, KIND_STYLES.get(step.call.kind, "")),
-        text(title(step)),
-        text(what, style),
-    ]
-
-
-def _difference(row: AlignedSteps) -> tuple[str, str, str]:
-    if row.same:
-        return "=", "dim", ""
-    if row.b is None and row.a is not None:
-        return "-", "red", f"only in A: {_line(row.a)}"
-    if row.a is None and row.b is not None:
-        return "+", "green", f"only in B: {_line(row.b)}"
-    return "~", "yellow", "; ".join(field_line(each) for each in row.fields)
-
-
-def _line(step: Step) -> str:
-    return short(" ⇒ ".join(filter(None, [asked(step), answered(step)])), 200)
-
-
-def _print_first(screen: Screen, found: Comparison) -> None:
-    if found.first_divergence is None:
-        screen.heading("Every step is the same")
-        return
-    row = found.rows[found.first_divergence]
-    places = [f"A {row.a.index}" if row.a else "", f"B {row.b.index}" if row.b else ""]
-    where = ", ".join(filter(None, places))
-    screen.heading(f"First difference, at step {where}")
-    for each in row.fields[:_FIELDS]:
-        screen.print(text(f"  {field_line(each)}"))
-    more = len(row.fields) - _FIELDS
-    if more > 0:
-        screen.print(text(f"  and {count(more, 'more field')}; --json has all"))
-    if not row.fields:
-        screen.print(text(f"  {_difference(row)[2]}"))
-
-
-def _print_answers(screen: Screen, a: Run, found: Comparison) -> None:
-    for name, fields in (("Input", found.input), ("Answer", found.answer)):
-        if fields:
-            screen.heading(f"{name} differs")
-            for each in fields[:_FIELDS]:
-                screen.print(text(f"  {field_line(each)}"))
-    if not found.answer and a.output is not None:
-        screen.heading("The answers are the same")
-
-
-def _figure(
-    name: str, figure: Figure, shown: Callable[[float | None], str]
-) -> list[Text]:
-    return [text(name), text(shown(figure.a)), text(shown(figure.b))]
-
-
-def _whole(value: float | None) -> str:
-    return "-" if value is None else str(int(value))
+def _write(target: Path, page: str) -> None:
+    try:
+        target.write_text(page, encoding="utf-8")
+    except OSError as error:
+        message = f"{target}: {error.strerror or error}"
+        raise click.BadParameter(message, param_hint="--html") from error
+    written = f"Wrote {size(len(page.encode()))} to {clean_line(str(target))}."
+    click.echo(written, err=True)

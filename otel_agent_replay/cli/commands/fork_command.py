@@ -13,6 +13,8 @@ from otel_agent_replay.cli.options import (
     allow_gaps_option,
     allow_write_option,
     command_argument,
+    match_option,
+    normalise_option,
     run_argument,
     store_option,
     tool_option,
@@ -21,7 +23,8 @@ from otel_agent_replay.cli.session_program import SessionRequest, run_session
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.errors import ConfigurationError
 from otel_agent_replay.model.payload import JsonObject, JsonValue, parse_json
-from otel_agent_replay.replay.plan import UNCHANGED, Changes
+from otel_agent_replay.replay.matching import Match, matching_of
+from otel_agent_replay.replay.plan import UNCHANGED, Changes, Reads
 
 __all__ = ["command"]
 
@@ -40,6 +43,7 @@ class _Given:
     answer: str | None
     system: str | None
     model: str | None
+    tool_list: str | None
 
     def changes(self) -> Changes:
         """Return the changes.
@@ -54,6 +58,7 @@ class _Given:
             system=_text_or_file(self.system),
             model=self.model,
             parameters=dict(_pairs(self.parameters, "--parameter")),
+            tools=_tools(self.tool_list),
         )
 
 
@@ -69,10 +74,10 @@ def _changes(function: F) -> F:
             "several times.",
         ),
         click.option(
-            "--result", metavar="JSON", help="What step N, a tool, returns instead."
+            "--result", metavar="JSON", help="What that step, a tool, returns instead."
         ),
         click.option(
-            "--answer", metavar="TEXT", help="What step N, a model, says instead."
+            "--answer", metavar="TEXT", help="What that step, a model, says instead."
         ),
         click.option(
             "--system",
@@ -88,6 +93,13 @@ def _changes(function: F) -> F:
             help="A request parameter of all model calls after it. May be given "
             "several times.",
         ),
+        click.option(
+            "--tools",
+            "tool_list",
+            metavar="JSON|@FILE",
+            help="The tools that all model calls after it offer: a list of names to "
+            "keep, and of objects with name, description and parameters.",
+        ),
     )
     for option in reversed(options):
         function = option(function)
@@ -98,16 +110,29 @@ def _changes(function: F) -> F:
     cls=TeachingCommand,
     examples=(
         "agent-replay fork last --at 5 --set state.max_retries=3 -- python my_agent.py",
-        "agent-replay fork last --at 4 --result '[\"30 days\"]' -- python my_agent.py",
+        "agent-replay fork last --at 'search#2' --result '[\"30 days\"]' -- python my_agent.py",
         "agent-replay fork last --at 2 --model gpt-4o -- python my_agent.py --fixed",
     ),
 )
 @run_argument()
 @click.option(
-    "--at", type=int, metavar="N", required=True, help="The last step that is shared."
+    "--at",
+    metavar="STEP",
+    required=True,
+    help="The last step that is shared: its number, or its name, such as search, "
+    "tool:search, or search#2 for the second one.",
 )
 @_changes
+@click.option(
+    "--reads",
+    type=click.Choice(["live", "parent"]),
+    default="live",
+    help="Whether reads after it go live, or are answered from the parent run where "
+    "it made the same.",
+)
 @allow_write_option
+@match_option
+@normalise_option
 @allow_gaps_option
 @tool_option
 @store_option
@@ -120,20 +145,23 @@ def _changes(function: F) -> F:
 @command_argument
 def command(  # noqa: PLR0913 - one argument an option
     run: str,
-    at: int,
+    at: str,
     command: tuple[str, ...],
     store: str | None,
     tools: tuple[str, ...],
     allow_writes: tuple[str, ...],
     *,
+    reads: Reads,
+    match: Match,
+    normalise: tuple[str, ...],
     allow_gaps: bool,
     as_json: bool,
     **given: Any,  # noqa: ANN401 - click checked them
 ) -> None:
     """Run a program on from a step of a recorded run, changed, as a new run.
 
-    Steps 0 to N are answered from the run; then the program goes on live, with the
-    changes given here or with changed code. A write after step N is stopped unless
+    The steps up to it are answered from the run; then the program goes on live, with the
+    changes given here or with changed code. A write after it is stopped unless
     --allow-write names its tool or host. Values are JSON; what is none is text.
     """
     request = SessionRequest(
@@ -145,7 +173,9 @@ def command(  # noqa: PLR0913 - one argument an option
         at=at,
         changes=_Given(**given).changes(),
         allow_writes=frozenset(allow_writes),
+        matching=matching_of(match, normalise),
         allow_gaps=allow_gaps,
+        reads=reads,
         as_json=as_json,
     )
     raise click.exceptions.Exit(run_session(request).exit_code)
@@ -185,10 +215,20 @@ def _json(content: str, option: str) -> JsonValue:
         raise ConfigurationError(option, message) from None
 
 
-def _text_or_file(given: str | None) -> str | None:
+def _tools(given: str | None) -> tuple[JsonValue, ...] | None:
+    content = _text_or_file(given, "--tools")
+    if content is None:
+        return None
+    found = _json(content, "--tools")
+    if not isinstance(found, list):
+        raise ConfigurationError("--tools", "it is no list, such as '[\"search\"]'")
+    return tuple(found)
+
+
+def _text_or_file(given: str | None, option: str = "--system") -> str | None:
     if given is None or not given.startswith("@"):
         return given
     try:
         return Path(given[1:]).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise ConfigurationError("--system", f"{given[1:]}: {error}") from error
+        raise ConfigurationError(option, f"{given[1:]}: {error}") from error

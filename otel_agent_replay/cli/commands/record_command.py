@@ -23,6 +23,7 @@ __all__ = ["command"]
         "agent-replay record -- python my_agent.py",
         "agent-replay record --tool my_agent:send_mail=write -- python -m my_agent",
         "agent-replay record --user ada --tag nightly -- my-agent-command --verbose",
+        "agent-replay record --effects clock,random -- python my_agent.py",
     ),
 )
 @click.option("--agent-name", metavar="NAME", help="What a run without @agent is of.")
@@ -48,6 +49,19 @@ __all__ = ["command"]
     help="A model API that is unknown to us, as an address pattern.",
 )
 @tool_option
+@click.option(
+    "--effects",
+    metavar="KIND,…",
+    help="Record what the program's own code reads too, to replay it exactly: clock, "
+    "random, environment.",
+)
+@click.option(
+    "--file",
+    "files",
+    metavar="PATTERN",
+    multiple=True,
+    help="Record what it reads from these files too, such as 'data/*.json'.",
+)
 @click.option(
     "--otlp",
     "otlp_endpoint",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from otel_agent_replay.cli.doubts import print_doubts, writes_json, writes_of
 from otel_agent_replay.cli.found import named_run
 from otel_agent_replay.cli.options import json_option, run_argument, store_option
 from otel_agent_replay.cli.run_page import print_run
@@ -35,10 +36,12 @@ def command(
 
     --step shows one step with its messages, arguments and result. --payloads shows
     every step so, and of the step of --step the bytes on the wire. A step counts its
-    place in the run from 0; those inside another are indented.
+    place in the run from 0; those inside another are indented. A write with an
+    idempotency key shows it, and those that began and never ended are named.
     """
     with named_run(store, run) as (opened, run_id):
         found = opened.load(run_id)
+        writes = writes_of(opened, found)
     if step is not None:
         one = found.step(step)
         if as_json:
@@ -46,6 +49,8 @@ def command(
         else:
             print_step(Screen(), found, one, wire=payloads)
     elif as_json:
-        print_json(run_json(found, payloads=payloads))
+        shown = run_json(found, payloads=payloads)
+        print_json({**shown, "writes": writes_json(found, writes)})
     else:
         print_run(Screen(), found, payloads=payloads)
+        print_doubts(Screen(), found, writes)

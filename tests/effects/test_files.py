@@ -1,0 +1,116 @@
+"""Files: those that were declared, read as they were when recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import otel_agent_replay
+from otel_agent_replay import record
+from otel_agent_replay.errors import ConfigurationError, RunIncompleteError
+from tests.effects.agents import divergence, recorded, replayed
+
+DECLARED = ("data/*",)
+
+
+@pytest.fixture
+def data() -> Path:
+    folder = Path("data")
+    folder.mkdir()
+    (folder / "prices.json").write_text('{"tea": 3}')
+    (folder / "lines.txt").write_bytes("ä\r\nb\n".encode())
+    (folder / "raw.bin").write_bytes(bytes(range(256)))
+    return folder
+
+
+def reads():
+    with open("data/prices.json") as file:
+        prices = json.load(file)
+    lines = Path("data/lines.txt").read_text(encoding="utf-8")
+    with open("data/lines.txt", newline="", encoding="utf-8") as file:
+        exact = file.readlines()
+    with Path("data/raw.bin").resolve().open("rb") as file:
+        first = file.read(10)
+    missing = None
+    try:
+        with open("data/none.txt"):
+            pass
+    except FileNotFoundError as error:
+        missing = error.errno, error.filename
+    return [prices, lines, exact, first, Path("data/raw.bin").read_bytes(), missing]
+
+
+def test_declared_files_come_back_as_they_were(data):
+    """By `open` and `pathlib`, text and bytes, and one that was not there."""
+    first, run = recorded(reads, files=DECLARED)
+    assert [step.call.kind for step in run.steps] == ["file"] * 6
+    for each in data.iterdir():
+        each.unlink()
+    (data / "none.txt").write_text("here now")
+    assert replayed(run, reads) == first
+
+
+def test_recording_changes_nothing_that_is_read(data):
+    """What the agent gets while it is recorded is what it gets without us."""
+    bare = reads()
+    first, _ = recorded(reads, files=DECLARED)
+    assert first == bare
+
+
+def test_other_files_are_read_as_ever(data):
+    """What was not declared, and what is written, stays off the run."""
+    Path("other.txt").write_text("x")
+
+    def code():
+        with open("data/new.txt", "w") as file:
+            file.write("new")
+        return Path("other.txt").read_text()
+
+    first, run = recorded(code, files=DECLARED)
+    assert first == "x"
+    assert not run.steps
+
+
+def test_another_file_is_reported(data):
+    """A declared file that was not read is not answered."""
+
+    def code(name):
+        return len(Path(f"data/{name}").read_bytes()) > 0
+
+    _, run = recorded(lambda: code("raw.bin"), files=DECLARED)
+    assert "lines.txt" in divergence(run, lambda: code("lines.txt"))
+
+
+def test_a_file_too_large_is_a_loss_that_is_counted(data):
+    """It is read as ever, and the run says that it has a gap."""
+    (data / "huge.bin").write_bytes(b"x" * (5 * 1024 * 1024))
+
+    def code():
+        return len(Path("data/huge.bin").read_bytes())
+
+    first, run = recorded(code, files=DECLARED)
+    assert first == 5 * 1024 * 1024
+    assert run.dropped["file_size"] == 1
+    with pytest.raises(RunIncompleteError):
+        replayed(run, code)
+
+
+def test_secrets_in_files_are_redacted(data):
+    """A file's content is redacted as everything is."""
+    (data / "key.env").write_text("API_KEY=sk-proj-abcdefghijklmnopqrstuvwxyz012345\n")
+
+    def code():
+        return len(Path("data/key.env").read_text())
+
+    _, run = recorded(code, files=DECLARED)
+    assert "abcdefghijklmnop" not in repr(run)
+
+
+def test_files_need_patterns():
+    """`file` without patterns would record nothing, and is a mistake."""
+    with pytest.raises(ConfigurationError, match="files"), record(effects=("file",)):
+        pass
+    with pytest.raises(ConfigurationError, match="weather"):
+        otel_agent_replay.configure(effects=("weather",))
