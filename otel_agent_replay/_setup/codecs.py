@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -147,9 +148,17 @@ class Codecs:
 
     def _codec(self, call: Call) -> ProviderCodec | None:
         request = call.request
-        if call.kind != "model" or request is None or not urlsplit(request.url).netloc:
+        if call.kind != "model" or request is None:
             return None
-        return codec_for(request.method, request.url, self._declared)
+        return _codec_at(request.method, request.url, self._declared)
+
+
+@lru_cache(maxsize=256)
+def _codec_at(
+    method: str, url: str, declared: tuple[str, ...]
+) -> ProviderCodec | None:
+    """Return the codec of a URL with a host; a run asks a few again and again."""
+    return codec_for(method, url, declared) if urlsplit(url).netloc else None
 
 
 def _with_type(headers: Headers, content_type: str) -> Headers:

@@ -75,7 +75,7 @@ def _open_session(spec: SessionSpec) -> None:
     """Keep a session open until the process ends; its log is left in any case."""
     _told.by = children.inherited()
     with open_store(spec.store, create=False) as store:
-        run = store.load(spec.run_id)
+        run = spec.run(store.load)
     _joined.enter_context(
         sessions.open_session(
             run,

@@ -62,6 +62,7 @@ def launch(
     settings: Mapping[str, str],
     *,
     stdout: int | None = None,
+    stderr: int | None = None,
 ) -> Finished:
     """Run a command under capture and return how it ended.
 
@@ -72,6 +73,7 @@ def launch(
         command: The command and its arguments.
         settings: Environment variables to set for it.
         stdout: Another file descriptor for its standard output.
+        stderr: Another one for its standard error.
 
     Raises:
         LaunchError: It cannot be started.
@@ -79,7 +81,7 @@ def launch(
     with tempfile.TemporaryDirectory(prefix="agent-replay-") as folder:
         check_in = Path(folder) / "check-in"
         environment = _environment(os.environ, settings, check_in)
-        exit_code = _run(_resolved(command), environment, stdout)
+        exit_code = _run(_resolved(command), environment, (stdout, stderr))
         words = _words(check_in)
     return Finished(
         exit_code=exit_code,
@@ -139,7 +141,11 @@ def _why_not_found(program: str) -> str:
     return "no such command"
 
 
-def _run(command: list[str], environment: dict[str, str], stdout: int | None) -> int:
+def _run(
+    command: list[str],
+    environment: dict[str, str],
+    streams: tuple[int | None, int | None],
+) -> int:
     process: subprocess.Popen[bytes] | None = None
     waiting: list[int] = []
 
@@ -154,7 +160,9 @@ def _run(command: list[str], environment: dict[str, str], stdout: int | None) ->
         stream.flush()  # what was said before the program stands before its output
     with _signals_to(forward):
         try:
-            process = subprocess.Popen(command, env=environment, stdout=stdout)  # noqa: S603 - the user's own command
+            process = subprocess.Popen(  # noqa: S603 - the user's own command
+                command, env=environment, stdout=streams[0], stderr=streams[1]
+            )
         except OSError as error:
             raise LaunchError(command[0], error.strerror or str(error)) from error
         for number in waiting:

@@ -48,7 +48,9 @@ def replay(  # noqa: PLR0913 - one keyword for each thing that can be asked for
         allow_gaps: Replay a run that is known to be incomplete.
         match: How a call finds its step. `strict`: by its arguments under the same
             parent, in order where one task or thread made the calls; `ordered`: in
-            the recorded order of starts too; `by_arguments`: wherever it is made; or
+            the recorded order of starts too; `by_arguments`: wherever it is made;
+            `semantic`: as that, and model calls of other instrumentations' runs by
+            what was said, with answers written for the SDK that asks; or
             a function, given the call and the steps that are left, that returns one
             of these or None.
         normalise: What may differ, if nothing else does: `timestamps`, `uuids`,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 from otel_agent_replay._setup.doubts import (
@@ -14,6 +15,7 @@ from otel_agent_replay._setup.effects import Clock
 from otel_agent_replay.errors import ConfigurationError
 from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json, parse_json
 from otel_agent_replay.model.run import Run
+from otel_agent_replay.replay.blending import Blend, blended
 from otel_agent_replay.replay.matching import Match, Matching, matching_of
 from otel_agent_replay.replay.plan import UNCHANGED, Changes, Mode, Plan, Reads, plan_of
 
@@ -38,6 +40,7 @@ class SessionSpec:
         network: In a replay, `host:port` of what may be connected to.
         allow_gaps: Whether a run with gaps may be replayed.
         in_doubt: What becomes of writes in doubt.
+        blend: What else answers, out of another run of the same store.
     """
 
     mode: Mode
@@ -55,6 +58,14 @@ class SessionSpec:
     network: frozenset[str] = frozenset()
     allow_gaps: bool = False
     in_doubt: Doubts = field(default_factory=dict)
+    blend: Blend | None = None
+
+    def run(self, load: Callable[[str], Run]) -> Run:
+        """Return the run that answers, given what loads one by its id."""
+        run = load(self.run_id)
+        if self.blend is None:
+            return run
+        return blended(run, load(self.blend.other), self.blend.taken)
 
     def plan(self, run: Run) -> Plan:
         """Return the plan of this session on its run.
@@ -63,7 +74,7 @@ class SessionSpec:
             StepNotFoundError: The run has no step `at`.
             ConfigurationError: The changes do not fit the fork step.
         """
-        return plan_of(
+        plan = plan_of(
             run,
             self.mode,
             at=self.at,
@@ -73,6 +84,7 @@ class SessionSpec:
             live=self.live,
             reads=self.reads,
         )
+        return replace(plan, gives_input=self.blend is not None)
 
     def dump(self) -> str:
         """Return it as JSON text."""
@@ -93,6 +105,7 @@ class SessionSpec:
             "network": list[JsonValue](sorted(self.network)),
             "allow_gaps": self.allow_gaps,
             "in_doubt": doubts_as_json(self.in_doubt),
+            "blend": _blend_json(self.blend),
             "state": dict(changes.state),
             "answer": changes.answer,
             "system": changes.system,
@@ -128,6 +141,7 @@ class SessionSpec:
                 network=frozenset(cast("list[str]", value["network"])),
                 allow_gaps=bool(value["allow_gaps"]),
                 in_doubt=doubts_from_json(value["in_doubt"]),
+                blend=_blend(value["blend"]),
                 changes=Changes(
                     state=cast("JsonObject", value["state"]),
                     result=value.get("result", UNCHANGED),
@@ -156,6 +170,19 @@ def _matching(value: JsonObject) -> Matching:
         )
     names = cast("list[str]", value["normalise"])
     return matching_of(cast("Match", value["match"]), names)
+
+
+def _blend_json(blend: Blend | None) -> JsonValue:
+    if blend is None:
+        return None
+    return {"other": blend.other, "taken": list[JsonValue](sorted(blend.taken))}
+
+
+def _blend(value: JsonValue) -> Blend | None:
+    if not isinstance(value, dict):
+        return None
+    taken = frozenset(cast("list[int]", value["taken"]))
+    return Blend(other=cast("str", value["other"]), taken=taken)
 
 
 def _tools(value: JsonValue) -> tuple[JsonValue, ...] | None:

@@ -74,7 +74,7 @@ def _kept(
 ) -> int:
     # Most are the very same: they are counted without a step of Python for each.
     alike = [*map(is_, before, values)]
-    kept = alike.index(False) if False in alike else len(alike)  # noqa: FBT003
+    kept = alike.index(False) if False in alike else len(alike)
     for old, new in zip(before[kept:], values[kept:], strict=False):
         if old is not new and not same(old, new):
             break

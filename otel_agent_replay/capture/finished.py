@@ -57,9 +57,13 @@ def _rough_size(value: JsonValue) -> int:
             size += len(each)
         elif isinstance(each, dict | list):
             items = each.values() if isinstance(each, dict) else each
-            waiting.extend(islice(items, _LOOKED_AT))
-            more += max(0, len(each) - _LOOKED_AT)
-            size += 16 * len(each)
+            length = len(each)
+            if length > _LOOKED_AT:
+                more += length - _LOOKED_AT
+                waiting += islice(items, _LOOKED_AT)
+            else:
+                waiting += items
+            size += 16 * length
     return size + (more + len(waiting)) * size // max(seen, 1)
 
 

@@ -123,7 +123,9 @@ def headers_in_pieces(headers: Headers, before: Listed | None) -> Listed | None:
 
     They are cut around the length of the body: in most calls nothing else is new.
     """
-    names = [name.lower() for name, _ in headers]
+    names = [name for name, _ in headers]
+    if _LENGTH not in names:
+        names = [name.lower() for name in names]
     at = names.index(_LENGTH) if _LENGTH in names else 0
     cut = (headers[:at], headers[at : at + 1], headers[at + 1 :])
     runs = tuple([each for each in cut if each])

@@ -99,7 +99,8 @@ match_option: Final = click.option(
     show_default=True,
     help="How a call finds its recorded step: strict (by arguments under the same "
     "parent, in order inside a task or thread), ordered (in the recorded order of starts "
-    "too), by_arguments (wherever and whenever it is made).",
+    "too), by_arguments (wherever and whenever it is made), semantic (as that, and runs of "
+    "other instrumentations by what was said).",
 )
 normalise_option: Final = click.option(
     "--normalise",

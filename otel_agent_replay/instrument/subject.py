@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from otel_agent_replay.errors import ResultTypeError
 from otel_agent_replay.model.call import Call, Effect, Kind
 from otel_agent_replay.model.natives import from_json, to_json
 from otel_agent_replay.model.payload import JsonObject, JsonValue
@@ -84,6 +85,37 @@ class Subject:
         bound.apply_defaults()
         return bound
 
+    def arguments(
+        self, call: Call, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> tuple[tuple[object, ...], dict[str, object]]:
+        """Return the arguments of a call that stands for the one with these.
+
+        Raises:
+            ResultTypeError: They cannot be had.
+        """
+        inputs = call.inputs or {}
+        bound = self._bound(args, kwargs)
+        if bound is None:
+            given, named = from_json(inputs.get("args")), from_json(inputs.get("kwargs"))
+            if isinstance(given, list) and isinstance(named, dict):
+                return tuple(given), named
+            raise ResultTypeError(self.name, "the function has no signature")
+        hints = _hints(self.function)
+        left = dict(inputs)
+        for name, parameter in bound.signature.parameters.items():
+            if name == self.receiver:
+                continue
+            bound.arguments.pop(name, None)
+            if parameter.kind is parameter.VAR_KEYWORD:
+                more = left.pop(name, left)
+                bound.arguments[name] = from_json(more, hints.get(name))
+            elif name in left:
+                value = from_json(left.pop(name), hints.get(name))
+                is_star = parameter.kind is parameter.VAR_POSITIONAL
+                bound.arguments[name] = tuple(value) if is_star else value
+        bound.apply_defaults()
+        return bound.args, bound.kwargs
+
     def native(self, value: JsonValue) -> Any:  # noqa: ANN401 - whatever it returns
         """Return a recorded value as what the function returns.
 
@@ -126,11 +158,15 @@ def signature_of(
 
 def return_annotation(function: object) -> object:
     """Return a function's return annotation; None where none can be read."""
+    return _hints(function).get("return")
+
+
+def _hints(function: object) -> dict[str, object]:
     while isinstance(function, functools.partial):
         function = function.func
     if not hasattr(function, "__annotations__"):
         function = getattr(type(function), "__call__", None)  # noqa: B004 - which, not whether
     try:
-        return typing.get_type_hints(function).get("return")
+        return typing.get_type_hints(function)
     except Exception:  # noqa: BLE001 - an annotation that cannot be read names nothing
-        return None
+        return {}

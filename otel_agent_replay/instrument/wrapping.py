@@ -38,6 +38,22 @@ R = TypeVar("R")
 _EFFECTS: Final = ("read", "write")
 
 
+def _given(
+    subject: Subject,
+    opened: intercept.OpenCall,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments to run with: those of the call that goes live.
+
+    Raises:
+        ResultTypeError: An interceptor gave some that cannot be had.
+    """
+    if opened.call is opened.asked:
+        return args, kwargs
+    return subject.arguments(opened.call, args, kwargs)
+
+
 def _sync(subject: Subject) -> Callable[..., Any]:
     function = subject.function
 
@@ -49,6 +65,7 @@ def _sync(subject: Subject) -> Callable[..., Any]:
         if opened.answer is not None:
             return answered(opened, opened.answer, subject.native)
         try:
+            args, kwargs = _given(subject, opened, args, kwargs)
             with opened.running():
                 result = function(*args, **kwargs)
         except BaseException as error:
@@ -70,6 +87,7 @@ def _async(subject: Subject) -> Callable[..., Any]:
         if opened.answer is not None:
             return await answered_later(opened, opened.answer, subject.native)
         try:
+            args, kwargs = _given(subject, opened, args, kwargs)
             running = function(*args, **kwargs)
         except BaseException as error:
             opened.close(Outcome(error=record_exception(error)))
@@ -90,6 +108,7 @@ def _generator(subject: Subject) -> Callable[..., Any]:
         if opened.answer is not None:
             return (yield from replayed(opened, opened.answer, subject.native))
         try:
+            args, kwargs = _given(subject, opened, args, kwargs)
             running = function(*args, **kwargs)
         except BaseException as error:
             opened.close(Outcome(error=record_exception(error)))
@@ -109,6 +128,7 @@ def _async_generator(subject: Subject) -> Callable[..., Any]:
         if opened.answer is not None:
             return Flow(replayed_async(opened, opened.answer, subject.native))
         try:
+            args, kwargs = _given(subject, opened, args, kwargs)
             return RecordedFlow(opened, function(*args, **kwargs))
         except BaseException as error:
             opened.close(Outcome(error=record_exception(error)))

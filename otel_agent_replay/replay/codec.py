@@ -33,7 +33,6 @@ from otel_agent_replay.model.span import (
     StatusCode,
 )
 from otel_agent_replay.model.split import SMALL, split
-from otel_agent_replay.replay.comparison_view import compared_json, comparison_json
 from otel_agent_replay.replay.views import (
     checkpoint_json,
     report_json,
@@ -46,8 +45,6 @@ __all__ = [
     "FORMAT",
     "VERSION",
     "checkpoint_json",
-    "compared_json",
-    "comparison_json",
     "content_key",
     "dump_recording",
     "load_recording",

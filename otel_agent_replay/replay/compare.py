@@ -35,7 +35,7 @@ from otel_agent_replay.replay.aligning import (
     route_of,
 )
 
-__all__ = ["compare", "compare_many"]
+__all__ = ["compare", "compare_many", "outcome_differences"]
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
@@ -254,12 +254,17 @@ def _step_differences(a: Step, b: Step, keys: Keys) -> tuple[FieldDifference, ..
     found = differences(_host(a), _host(b), "host")
     if not keys.equal(a.call, b.call):
         found = (*found, *_call_differences(a, b, keys))
+    return (*found, *outcome_differences(a, b))
+
+
+def outcome_differences(a: Step, b: Step) -> tuple[FieldDifference, ...]:
+    """Return where two steps ended differently; times, ids and chunks do not count."""
     if _same_outcome(a.outcome, b.outcome):
-        return found
+        return ()
     asked = _outcome_json(a.outcome, a.response), _outcome_json(b.outcome, b.response)
     if (a.response is None) is not (b.response is None):
         asked = _outcome_json(a.outcome, None), _outcome_json(b.outcome, None)
-    return (*found, *differences(*asked, "outcome"))
+    return differences(*asked, "outcome")
 
 
 def _same_outcome(a: Outcome, b: Outcome) -> bool:

@@ -1,16 +1,30 @@
-"""Calls that go live in a replay, and the recorded steps that they stand for."""
+"""Calls that go live in a replay, and what stands for what."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from otel_agent_replay.model.call import Call, Outcome
+from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
+from otel_agent_replay.replay.differing import differing
 from otel_agent_replay.replay.nearest import nearest
 from otel_agent_replay.replay.place import Place
+from otel_agent_replay.replay.plan import Plan
 from otel_agent_replay.replay.stubs import Stubs
 
-__all__ = ["ended_alike", "stood_for"]
+__all__ = ["ended_alike", "given_instead", "stood_for"]
+
+
+def given_instead(run: Run, plan: Plan, call: Call) -> Call | None:
+    """Return the agent's own call with the run's input; None to leave it as it is."""
+    # A run that was cut off early has lost what it was given.
+    if not plan.gives_input or run.root_span_id is None:
+        return None
+    if not isinstance(run.input, dict) or not differing(run.input, call.inputs):
+        return None
+    return replace(call, inputs=run.input)
 
 
 def stood_for(

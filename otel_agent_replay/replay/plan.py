@@ -87,6 +87,8 @@ class Plan:
         cut_off: Whether it goes on with a run that was cut off.
         reads: Whether reads after a fork go `live`, or are answered from the `parent`
             where it made the same.
+        gives_input: Whether the agent is given the run's input, whatever it is
+            called with.
     """
 
     mode: Mode
@@ -98,6 +100,7 @@ class Plan:
     live: frozenset[str] = frozenset()
     cut_off: bool = False
     reads: Reads = "live"
+    gives_input: bool = False
 
     def answers_read(self, step: Step) -> bool:
         """Return whether a step after the fork answers a call that asks for the same."""

@@ -17,8 +17,8 @@ from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 from otel_agent_replay.replay.answers import answer_of, was_cut_short
 from otel_agent_replay.replay.differing import names_above, state_of
-from otel_agent_replay.replay.finding import Finder, Hit
-from otel_agent_replay.replay.instead import ended_alike, stood_for
+from otel_agent_replay.replay.finder import Finder, Hit
+from otel_agent_replay.replay.instead import ended_alike, given_instead, stood_for
 from otel_agent_replay.replay.log import SessionLog
 from otel_agent_replay.replay.misses import miss
 from otel_agent_replay.replay.place import Place, covers_of, may_run
@@ -92,7 +92,7 @@ class Replayer:
             above = self._above(opened)
             if above is None and call.kind == "agent":
                 opened.notes[self] = self._root(call)
-                return None
+                return given_instead(self._run, self._plan, call)
             place = above or self._base
             if place.live and self._is_its_own(place):
                 return self._live(opened, call, inside=place)

@@ -15,6 +15,7 @@ from otel_agent_replay import semconv
 from otel_agent_replay.model.content import (
     INLINE,
     Packer,
+    Part,
     content_key,
     scope_of,
     unpack,
@@ -226,7 +227,10 @@ def test_a_folded_head_is_known_as_a_recipe():
     """Whoever folds a list of pieces, the content it becomes counts as a recipe."""
     head = folded([piece_of(f"{n} " * 200) for n in range(40)])
     text = GrowingText.after(None, 0, head, [], piece_of("]"))
-    packed = Packer().pack(chat_span("r", 1), [{"grown": text}])
+    span = chat_span("r", 1)
+    grown = [Part(e.name, e.time_ns, e.attributes, {"grown": text}) for e in span.events]
+    parts = Packer().parts(len(span.name), span.attributes, grown)
+    packed = parts.of(replace(span, attributes=parts.attributes, events=parts.events))
     read = unpack([packed.span], _stored([packed]))[0].events[0].attributes["grown"]
 
     assert {packed.contents[key][:3] for key in packed.recipes} == {'["#'}

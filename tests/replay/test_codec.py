@@ -36,7 +36,6 @@ from otel_agent_replay.model.step import Step
 from otel_agent_replay.replay.codec import (
     VERSION,
     checkpoint_json,
-    comparison_json,
     dump_recording,
     load_recording,
     report_json,
@@ -44,6 +43,7 @@ from otel_agent_replay.replay.codec import (
     summary_json,
 )
 from otel_agent_replay.replay.compare import compare
+from otel_agent_replay.replay.comparison_view import comparison_json
 
 texts = st.text(alphabet=st.characters(), max_size=12) | st.text(
     min_size=250, max_size=400

@@ -7,7 +7,7 @@ from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.payload import HttpRequest
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
-from otel_agent_replay.replay.finding import Finder
+from otel_agent_replay.replay.finder import Finder
 from otel_agent_replay.replay.matching import matching_of
 from otel_agent_replay.replay.nearest import call_differences, nearest
 

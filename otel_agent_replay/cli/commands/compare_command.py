@@ -20,8 +20,8 @@ from otel_agent_replay.cli.plain import clean_line
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import Screen, print_json
 from otel_agent_replay.cli.wording import size
-from otel_agent_replay.replay.codec import compared_json, comparison_json
 from otel_agent_replay.replay.compare import compare_many
+from otel_agent_replay.replay.comparison_view import compared_json, comparison_json
 from otel_agent_replay.web.comparison_page import comparison_page
 
 __all__ = ["command"]

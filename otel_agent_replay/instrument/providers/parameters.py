@@ -67,6 +67,8 @@ def _listed(name: str, value: JsonValue) -> JsonValue:
 
 def _untaken(wire: JsonObject, taken: set[WirePath], prefix: WirePath) -> JsonObject:
     """Return the members without what already has a convention name."""
+    if not prefix and all(len(path) == 1 for path in taken):
+        return {key: value for key, value in wire.items() if (key,) not in taken}
     left: JsonObject = {}
     for key, value in wire.items():
         path = (*prefix, key)
