@@ -66,11 +66,11 @@ class Outside:
         Raises:
             ValueError: The name begins with "fails".
         """
-        if name.startswith("fails"):
-            self.asked += 1
-            raise ValueError(name)
         with self.client() as client:
-            return parse_json(client.post(LOOK_UP, json={"name": name}).content)
+            answer = client.post(LOOK_UP, json={"name": name})
+        if answer.is_error:
+            raise ValueError(answer.text)
+        return parse_json(answer.content)
 
     async def look_up_later(self, name: str) -> JsonValue:
         """Ask about a name from a task."""
@@ -89,7 +89,10 @@ class Outside:
             return httpx.Response(200, headers=kind, stream=pieces)
         if "messages" in asked:
             return self._said(number)
-        return httpx.Response(200, json={"name": asked.get("name"), "seen": number})
+        name = str(asked.get("name"))
+        if name.startswith("fails"):
+            return httpx.Response(400, text=f"{name} for the {number}th time")
+        return httpx.Response(200, json={"name": name, "seen": number})
 
     def _said(self, number: int) -> httpx.Response:
         if self.refuse:
