@@ -1,5 +1,6 @@
 """Record, store, replay, resume and fork AI agents out of OpenTelemetry alone."""
 
+from otel_agent_replay._setup.bisecting import bisect
 from otel_agent_replay._setup.configure import configure, describe_run, flush, shutdown
 from otel_agent_replay._setup.exporter import AgentReplaySpanExporter
 from otel_agent_replay._setup.recording import record
@@ -20,6 +21,7 @@ __all__ = [
     "__version__",
     "agent",
     "approval",
+    "bisect",
     "checkpoint",
     "compare",
     "configure",

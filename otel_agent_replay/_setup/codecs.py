@@ -154,9 +154,7 @@ class Codecs:
 
 
 @lru_cache(maxsize=256)
-def _codec_at(
-    method: str, url: str, declared: tuple[str, ...]
-) -> ProviderCodec | None:
+def _codec_at(method: str, url: str, declared: tuple[str, ...]) -> ProviderCodec | None:
     """Return the codec of a URL with a host; a run asks a few again and again."""
     return codec_for(method, url, declared) if urlsplit(url).netloc else None
 

@@ -28,6 +28,7 @@ from otel_agent_replay.loader import Describe, assembled
 from otel_agent_replay.loader.draft import Draft, draft
 from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.exceptions import record_exception
+from otel_agent_replay.model.key import key_of
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.span import SpanRecord
 from otel_agent_replay.model.step import Step
@@ -258,8 +259,8 @@ def remembered_run(
         return None
     answers = {step.span_id: step for step in recorded.steps}
     reading = _Reading(answers=answers, redactor=redactor, describe=describe)
-    below = [draft(span, describe) for span in children]
-    drafts = [*reading.drafts(memory.noted), *(each for each in below if each)]
+    below = [each for span in children if (each := draft(span, describe))]
+    drafts = [*reading.drafts(memory.noted), *_joined_once(below)]
     root = memory.root
     outcome = reading.outcome(root) if root.outcome else Outcome()
     failed = memory.failure is not None or (root.outcome or Outcome()).failed
@@ -275,6 +276,20 @@ def remembered_run(
         outcome=outcome or Outcome(),
         source=recorded.source,
     )
+
+
+def _joined_once(drafts: Iterable[Draft]) -> Iterator[Draft]:
+    """Leave out processes that joined the session again with settings of their own."""
+    last: dict[tuple[str, str], Draft] = {}
+    for each in drafts:
+        if each.call.kind != "process":
+            yield each
+            continue
+        place = each.span.parent_span_id, key_of(each.call)
+        before = last.get(place)
+        if before is None or before.span.start_ns < each.span.start_ns:
+            last[place] = each
+    yield from last.values()
 
 
 def _span(noted: _Noted) -> SpanRecord:

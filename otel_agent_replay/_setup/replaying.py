@@ -19,7 +19,7 @@ from otel_agent_replay.replay.plan import UNCHANGED, Changes, Reads
 from otel_agent_replay.replay.session import ReplaySession
 from otel_agent_replay.replay.step_names import StepName, named_step
 
-__all__ = ["fork", "replay", "resume"]
+__all__ = ["fork", "replay", "resume", "store_of"]
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def replay(  # noqa: PLR0913 - one keyword for each thing that can be asked for
     with own_directory() as folder:
         spec = SessionSpec(
             mode="replay",
-            store=_store_of(run),
+            store=store_of(run),
             run_id=run.run_id,
             directory=folder,
             matching=matching_of(match, normalise),
@@ -125,9 +125,9 @@ def resume(  # noqa: PLR0913 - one keyword for each thing that can be asked for
     with own_directory() as folder:
         spec = SessionSpec(
             mode="resume",
-            store=_store_of(run),
+            store=store_of(run),
             run_id=run.run_id,
-            record=_store_of(run),
+            record=store_of(run),
             directory=folder,
             matching=matching_of(match, normalise),
             allow_writes=_names(allow_writes),
@@ -200,9 +200,9 @@ def fork(  # noqa: PLR0913 - one keyword for each thing a fork can change
     with own_directory() as folder:
         spec = SessionSpec(
             mode="fork",
-            store=_store_of(run),
+            store=store_of(run),
             run_id=run.run_id,
-            record=_store_of(run),
+            record=store_of(run),
             directory=folder,
             at=named_step(run, at),
             changes=changes,
@@ -215,7 +215,8 @@ def fork(  # noqa: PLR0913 - one keyword for each thing a fork can change
             yield session
 
 
-def _store_of(run: Run) -> str:
+def store_of(run: Run) -> str:
+    """Return the URL of the store that a run is in."""
     return run.source.store_url if run.source else load_settings().store
 
 

@@ -86,12 +86,17 @@ def _find() -> _Open | None:
 
 
 def withdraw() -> bool:
-    """Let the open session say nothing, if it has seen no call; return whether so."""
+    """Let the open session say nothing, if it has seen no call; return whether so.
+
+    That the process itself has begun is no call.
+    """
     opened = _find()
     if opened is None:
         return True
     log = opened.replayer.log
-    if opened.parts.recorder.run_ids or log.asked or log.live or log.stopped:
+    own = opened.replayer.place_of(opened.frame) if opened.frame else None
+    seen = opened.parts.recorder.run_ids or log.asked - {own} or log.live or log.stopped
+    if seen:
         return False
     log.notes.clear()
     return True

@@ -65,7 +65,8 @@ class SessionSpec:
         run = load(self.run_id)
         if self.blend is None:
             return run
-        return blended(run, load(self.blend.other), self.blend.taken)
+        other, names = load(self.blend.other), self.matching.normalise
+        return blended(run, other, self.blend.taken, names)
 
     def plan(self, run: Run) -> Plan:
         """Return the plan of this session on its run.

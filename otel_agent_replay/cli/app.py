@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "show": "Show a run step by step, or one step in full.",
         "checkpoint": "Show everything needed to go on after a step.",
         "compare": "Align runs and show where they differ.",
+        "bisect": "Find the smallest change that made one of two runs go wrong.",
         "tree": "Show the forks and replays around a run.",
         "incident": "Walk through a run that went wrong, and write its post-mortem.",
     },

@@ -8,6 +8,7 @@ from typing import Final
 from otel_agent_replay.errors import (
     AgentReplayError,
     AmbiguousRunError,
+    BisectionError,
     ConfigurationError,
     DivergenceError,
     GoldenError,
@@ -55,6 +56,7 @@ class ExitCode(IntEnum):
 
 _CODES: Final[dict[type[AgentReplayError], ExitCode]] = {
     AmbiguousRunError: ExitCode.AMBIGUOUS_RUN,
+    BisectionError: ExitCode.DIVERGED,
     ConfigurationError: ExitCode.USAGE,
     DivergenceError: ExitCode.DIVERGED,
     GoldenError: ExitCode.CHECK_FAILED,

@@ -33,7 +33,7 @@ from otel_agent_replay.replay.plan import Changes, Mode, Reads, gaps_in_the_way
 from otel_agent_replay.replay.report import report_of
 from otel_agent_replay.replay.step_names import named_step
 
-__all__ = ["SessionRequest", "Verdict", "run_session"]
+__all__ = ["SessionRequest", "Verdict", "run_session", "session_logs", "tools_of"]
 
 _STDERR: Final = 2
 _LATE: Final = 3.0
@@ -111,7 +111,7 @@ def run_session(request: SessionRequest) -> Verdict:
         raise RunIncompleteError(run.run_id, gaps)
     with tempfile.TemporaryDirectory(prefix="agent-replay-") as folder:
         spec = _spec(request, run, url, folder)
-        settings = settings_with({"store": url, "tools": _tools_of(run, request)})
+        settings = settings_with({"store": url, "tools": tools_of(run, request.tools)})
         since = time.time_ns()
         finished = launch(
             request.command,
@@ -151,17 +151,17 @@ def _spec(request: SessionRequest, run: Run, url: str, folder: str) -> SessionSp
     return replace(spec, record=url) if kept else spec
 
 
-def _tools_of(run: Run, request: SessionRequest) -> tuple[str, ...]:
+def tools_of(run: Run, further: Sequence[str]) -> tuple[str, ...]:
     """Return the tools to take: one that is not taken would run live, unseen."""
     recorded = run.environment.get("tools")
     named = recorded if isinstance(recorded, list) else []
-    return (*(each for each in named if isinstance(each, str)), *request.tools)
+    return (*(each for each in named if isinstance(each, str)), *further)
 
 
 def _judged(
     request: SessionRequest, run: Run, spec: SessionSpec, finished: Finished
 ) -> Verdict:
-    logs = _logs(Path(spec.directory), len(finished.processes))
+    logs = session_logs(Path(spec.directory), len(finished.processes))
     if not logs:
         return Verdict(exit_code=ExitCode.NOT_CAPTURED)
     log = SessionLog()
@@ -175,7 +175,7 @@ def _judged(
     return Verdict(exit_code=code, report=report, unheard=unheard)
 
 
-def _logs(directory: Path, processes: int) -> list[SessionLog]:
+def session_logs(directory: Path, processes: int) -> list[SessionLog]:
     """Return what the processes left; helpers of `multiprocessing` end a bit later."""
     deadline = time.monotonic() + _LATE
     found = sorted(directory.glob("log-*.json"))

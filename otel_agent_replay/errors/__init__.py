@@ -23,6 +23,7 @@ AgentReplayError
 ├── SessionEndedError             a call was made by code of a session that has ended
 ├── LaunchError                   a program cannot be started
 ├── PushError                     spans cannot be sent on over OTLP
+├── BisectionError                what made one of two runs end otherwise cannot be found out
 ├── WriteBlockedError             a write was asked for where only reads may run
 ├── WriteNotBegunError            a write with a key was not run: it could not be written ahead
 ├── WriteInDoubtError             a write with a key has begun before, and nobody knows its end
@@ -50,6 +51,7 @@ from otel_agent_replay.errors.recordings import (
     UnrenderableError,
 )
 from otel_agent_replay.errors.running import (
+    BisectionError,
     DivergenceError,
     LaunchError,
     LostContextError,
@@ -77,6 +79,7 @@ from otel_agent_replay.errors.writes import (
 __all__ = [
     "AgentReplayError",
     "AmbiguousRunError",
+    "BisectionError",
     "ConfigurationError",
     "DivergenceError",
     "GoldenError",

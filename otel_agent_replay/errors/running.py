@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "BisectionError",
     "DivergenceError",
     "LaunchError",
     "LostContextError",
@@ -73,6 +74,24 @@ class PushError(AgentReplayError):
 
     def __reduce__(self) -> tuple[type[PushError], tuple[str, str]]:
         return type(self), (self.url, self.problem)
+
+
+class BisectionError(AgentReplayError):
+    """It cannot be found out what made one of two runs end otherwise.
+
+    Attributes:
+        good, bad: The runs' ids.
+        problem: Why not, and what to do.
+    """
+
+    def __init__(self, good: str, bad: str, problem: str) -> None:
+        self.good = good
+        self.bad = bad
+        self.problem = problem
+        super().__init__(f"Runs {good} and {bad} cannot be bisected: {problem}")
+
+    def __reduce__(self) -> tuple[type[BisectionError], tuple[str, str, str]]:
+        return type(self), (self.good, self.bad, self.problem)
 
 
 class DivergenceError(AgentReplayError):

@@ -8,7 +8,7 @@ import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from otel_agent_replay.errors import ResultTypeError
 from otel_agent_replay.model.call import Call, Effect, Kind
@@ -24,6 +24,8 @@ if sys.version_info >= (3, 14):
     _READING: Final[Mapping[str, Any]] = {"annotation_format": Format.FORWARDREF}
 else:
     _READING: Final[Mapping[str, Any]] = {}
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,30 +92,31 @@ class Subject:
     ) -> tuple[tuple[object, ...], dict[str, object]]:
         """Return the arguments of a call that stands for the one with these.
 
+        What is alike in both stays the object that it is.
+
         Raises:
             ResultTypeError: They cannot be had.
         """
-        inputs = call.inputs or {}
-        bound = self._bound(args, kwargs)
+        inputs, bound = dict(call.inputs or {}), self._bound(args, kwargs)
         if bound is None:
-            given, named = from_json(inputs.get("args")), from_json(inputs.get("kwargs"))
-            if isinstance(given, list) and isinstance(named, dict):
-                return tuple(given), named
-            raise ResultTypeError(self.name, "the function has no signature")
-        hints = _hints(self.function)
-        left = dict(inputs)
+            named = _decoded(inputs.get("kwargs"), dict)
+            return tuple(_decoded(inputs.get("args"), list)), named
+        asked, hints = self._inputs(args, kwargs), _hints(self.function)
         for name, parameter in bound.signature.parameters.items():
             if name == self.receiver:
                 continue
-            bound.arguments.pop(name, None)
             if parameter.kind is parameter.VAR_KEYWORD:
-                more = left.pop(name, left)
-                bound.arguments[name] = from_json(more, hints.get(name))
-            elif name in left:
-                value = from_json(left.pop(name), hints.get(name))
-                is_star = parameter.kind is parameter.VAR_POSITIONAL
-                bound.arguments[name] = tuple(value) if is_star else value
-        bound.apply_defaults()
+                more = inputs.pop(name, inputs)
+                bound.arguments[name] = _decoded(more, dict, hints.get(name))
+                continue
+            value = inputs.pop(name, asked.get(name))
+            if repr(asked.get(name)) == repr(value):
+                continue
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                value = _decoded(value, list, hints.get(name))
+                bound.arguments[name] = tuple(value)
+            else:
+                bound.arguments[name] = from_json(value, hints.get(name))
         return bound.args, bound.kwargs
 
     def native(self, value: JsonValue) -> Any:  # noqa: ANN401 - whatever it returns
@@ -125,6 +128,13 @@ class Subject:
         if not isinstance(value, dict | list):
             return value
         return from_json(value, return_annotation(self.function))
+
+
+def _decoded(value: JsonValue, kind: type[T], annotation: object = None) -> T:
+    found = from_json(value, annotation)
+    if not isinstance(found, kind):
+        raise ResultTypeError(kind.__name__, "it is damaged")
+    return found
 
 
 def _further(

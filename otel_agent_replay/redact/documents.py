@@ -28,7 +28,7 @@ from otel_agent_replay.redact.names import classify
 from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
 from otel_agent_replay.redact.rules import Find
-from otel_agent_replay.redact.scan import Look, Scanner
+from otel_agent_replay.redact.scan import CLEAR, Look, Scanner
 from otel_agent_replay.redact.tokens import (
     Written,
     has_twin_keys,
@@ -105,10 +105,10 @@ class Documents:
         """Return a text redacted; doing so again changes nothing."""
         # Calls with little text are many; this is all that most of them need.
         small = self._looking and len(text) < _LEAST_REMEMBERED
-        clear = small and self._scanner.is_clear(text)
-        if clear and (text[:1] not in OPENING or is_quiet(text)):
+        look = self._scanner.look(text) if small else None
+        if look is CLEAR and (text[:1] not in OPENING or is_quiet(text)):
             return text
-        return applied(text, self.text_edits(text))
+        return applied(text, self.text_edits(text, look))
 
     def all_clear(self, texts: Sequence[str]) -> bool:
         """Whether short texts are left as they are, told from one look at all."""
@@ -135,18 +135,27 @@ class Documents:
         """Return the edits of a text in which `find` looks before the rules."""
         return self._settled(text, lambda each: _Pass(self._scanner.edits(each, find)))
 
-    def text_edits(self, text: str) -> Edits:
-        """Return the edits of a text, which may be JSON."""
+    def text_edits(self, text: str, look: Look | None = None) -> Edits:
+        """Return the edits of a text, which may be JSON.
+
+        `look` is what a look at it has told, if there was one.
+        """
         known = self._memo.get(text)
         if known is None:
-            known = self._settled(text, self._one_pass)
+            first = self._one_pass(text, look)
+            known = first.edits and self._settled(text, self._one_pass, first)
             if known or len(text) >= _LEAST_REMEMBERED:
                 self._memo.put(text, known)
         return known
 
-    def _settled(self, text: str, one_pass: Callable[[str], _Pass]) -> Edits:
-        """Repeat until nothing more is found, for what a pass lays bare."""
-        edits, at_rest = one_pass(text)
+    def _settled(
+        self, text: str, one_pass: Callable[[str], _Pass], first: _Pass | None = None
+    ) -> Edits:
+        """Repeat until nothing more is found, for what a pass lays bare.
+
+        `first` is what the first pass has given, if it was made.
+        """
+        edits, at_rest = first or one_pass(text)
         if not edits or at_rest:
             return edits
         new = applied(text, edits)
@@ -161,8 +170,11 @@ class Documents:
                 return difference(text, new)
         raise RedactionError("A text", "its rules do not come to rest")
 
-    def _one_pass(self, text: str) -> _Pass:
-        look = self._scanner.look(text) if self._looking else None
+    def _one_pass(self, text: str, look: Look | None = None) -> _Pass:
+        if look is None and self._looking:
+            look = self._scanner.look(text)
+        if look is CLEAR and text[:1] not in OPENING:
+            return _NOTHING
         may_be_json = looks_json(text)
         clear = look is not None and not look.places
         if clear and (not may_be_json or _is_quiet(text, look)):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from string import ascii_uppercase, hexdigits
+from itertools import product
+from string import ascii_uppercase, digits, hexdigits
 from typing import Final, NamedTuple, Protocol
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
@@ -44,16 +45,32 @@ class Find(Protocol):
         """Find them; those that overlap others only where `overlapping`."""
 
 
+_BLANKS: Final = b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f"
+_BEYOND: Final = bytes(range(0x80, 0x100))
 _ALIKE: Final = (
-    bytes(range(256)).lower().translate(bytes.maketrans(b"123456789 ", b"000000000-"))
+    bytes(range(256))
+    .lower()
+    .translate(bytes.maketrans(b"123456789 ", b"000000000-"))
+    .translate(bytes.maketrans(_BLANKS, b"\n" * len(_BLANKS)))
+    .translate(bytes.maketrans(_BEYOND, b"\x7f" * len(_BEYOND)))
 )
 """Byte for byte, so what is found in the look stands there in the text."""
 _ROWS: Final = bytes(
     ord("A") if chr(code) in hexdigits + ascii_uppercase + ":" else ord(" ")
     for code in range(256)
 )
-_LONG: Final = b"A" * 13
+_LEAST_ROW: Final = 13
+_LONG: Final = b"A" * _LEAST_ROW
 _RUN: Final = re.compile(rb"[0-9A-Z]{13,}")
+_DIGITS: Final = bytes(
+    ord("d") if chr(code) in digits else code if chr(code) in ".+" else row
+    for code, row in enumerate(_ROWS)
+)
+_FRACTION: Final = b"." + b"d" * 13
+_MASK: Final = b"." + b"-" * 12 + b"|"
+_GOES_ON: Final = re.compile(rb"\|d*+A")
+_UNMASKED: Final = bytes.maketrans(b"d.+-|", b"A    ")
+_MANY: Final = 8
 _NEAR: Final = 48
 _FINDERS: Final = 64
 
@@ -107,8 +124,8 @@ class Gates:
                 self._rows.append((gate.row, rule))
             if gate.pattern is not None and not gate.literals + gate.runs:
                 self._alone.append((gate.pattern, rule))
-            for each in gate.literals:
-                seen = ways.setdefault(each.encode().translate(_ALIKE), [])
+            for each, sign in product(gate.literals, gate.follow or ("",)):
+                seen = ways.setdefault(f"{each}{sign}".encode().translate(_ALIKE), [])
                 seen.append(_Way.of(rule, gate, each))
             for each in gate.runs:
                 self._runs.setdefault(each.encode(), []).append(_Way.of(rule, gate))
@@ -131,7 +148,7 @@ class Gates:
         for pattern, rule in self._alone:
             if pattern.search(raw):
                 found += [Hit(each.start(), rule) for each in pattern.finditer(raw)]
-        if len(raw) >= len(_LONG):
+        if len(raw) >= _LEAST_ROW:
             rows = raw.translate(_ROWS)
             if _LONG in rows:
                 found += self._in_rows(raw, rows)
@@ -139,11 +156,12 @@ class Gates:
 
     def _in_rows(self, raw: bytes, rows: bytes) -> Iterator[Hit]:
         """Yield gates in long rows of hexadecimal digits, capitals and colons."""
+        if rows.count(_LONG) > _MANY:
+            rows = _without_fractions(raw)
         end = 0
         while (at := rows.find(_LONG, end)) >= 0:
             end = rows.find(b" ", at)
             end = end if end >= 0 else len(rows)
-            # Fractions come by the thousand.
             if raw[at - 1 : at] in {b".", b"+"} and raw[at:end].isdigit():
                 continue
             for pattern, rule in self._rows:
@@ -156,6 +174,14 @@ class Gates:
         for rule, _, match, before in self._runs.get(raw[at : at + 2], ()):
             if match(raw, at) or (before and before(raw, max(0, at - _NEAR), at)):
                 yield Hit(at, rule)
+
+
+def _without_fractions(raw: bytes) -> bytes:
+    """Return the rows, without digits alone behind a `.`: they come by the thousand."""
+    masked = bytearray(raw.translate(_DIGITS).replace(_FRACTION, _MASK))
+    for each in [*_GOES_ON.finditer(masked)]:
+        masked[each.start() - len(_MASK) + 2 : each.start() + 1] = _LONG
+    return bytes(masked.translate(_UNMASKED))
 
 
 def has_long_run(text: str) -> bool:

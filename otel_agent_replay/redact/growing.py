@@ -8,10 +8,8 @@ beside values, tokens, command lines, lines of JSON, other charsets) is not cut.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from json import JSONDecoder
 from typing import Final, NamedTuple
 
 from otel_agent_replay.model.payload import JsonObject, JsonValue, parse_json
@@ -23,6 +21,14 @@ from otel_agent_replay.model.pieces import (
 )
 from otel_agent_replay.model.shared import SharedObject
 from otel_agent_replay.model.split import joined, split
+from otel_agent_replay.redact.cutting import (
+    LISTS,
+    Sent,
+    UncutError,
+    elements,
+    list_in,
+    members,
+)
 from otel_agent_replay.redact.documents import Documents
 from otel_agent_replay.redact.edits import applied
 from otel_agent_replay.redact.logprobs import TOKEN
@@ -31,8 +37,6 @@ from otel_agent_replay.redact.walk import ROOT, Place
 
 __all__ = ["GrowingBodies", "GrowingBody"]
 
-_LISTS: Final = frozenset({"messages", "input", "contents"})
-"""Names of the list that holds the conversation."""
 _NAMING: Final = frozenset({"name", "key", "$type"})
 """Members that say what the value beside them is."""
 _LEAST: Final = 512
@@ -40,17 +44,6 @@ _MOST: Final = 4 << 20
 _MEMO: Final = 2 << 20
 _HEADS: Final = 8
 _LONGEST_HEAD: Final = 64 << 10
-_BLANKS: Final = re.compile(r"[ \t]*")
-# No faster parser tells where a value ends.
-_decode: Final = JSONDecoder().raw_decode
-
-
-class _Raw(NamedTuple):
-    """An element as it was sent, with the comma before it; it begins at `at`."""
-
-    text: str
-    at: int
-    value: JsonValue
 
 
 class _Element(NamedTuple):
@@ -111,10 +104,6 @@ class GrowingBody:
         return 2 * self.text.kept >= len(before.ends)
 
 
-class _UncutError(Exception):
-    """The body is not one that can be cut."""
-
-
 class GrowingBodies:
     """Redacts bodies that go on from earlier ones. Pure but for a bounded memo."""
 
@@ -143,10 +132,10 @@ class GrowingBodies:
             if best is not None:
                 try:
                     return self._next(raw, best, kept), best
-                except _UncutError:
+                except UncutError:
                     pass
             return self._first(raw), None
-        except (_UncutError, UnicodeDecodeError, RecursionError):
+        except (UncutError, UnicodeDecodeError, RecursionError):
             # What is deeply nested, no text, or no JSON is left to those who say so.
             return None
 
@@ -156,9 +145,9 @@ class GrowingBodies:
         around, start = before.around, before.ends[kept - 1]
         stop = len(raw) - len(around.raw_tail)
         if start <= stop and raw.endswith(around.raw_tail):
-            found = [*_elements(raw[start:stop].decode(), whole=True)]
+            found = [*elements(raw[start:stop].decode(), whole=True)]
         else:
-            found = [*_elements(raw[start:].decode(), whole=False)]
+            found = [*elements(raw[start:].decode(), whole=False)]
             stop = start + sum(len(each.text.encode()) for each in found)
             around = self._around(around.raw_head, raw[stop:])
         return self._made(raw, around, found, before, kept)
@@ -167,9 +156,9 @@ class GrowingBodies:
         raw_head = self._known_head(raw)
         if not raw_head:
             text = raw.decode()
-            raw_head = text[: _list_in(text)].encode()
+            raw_head = text[: list_in(text)].encode()
         text = raw[len(raw_head) :].decode()
-        found = [*_elements(text, whole=False, first=True)]
+        found = [*elements(text, whole=False, first=True)]
         stop = len(raw_head) + sum(len(each.text.encode()) for each in found)
         around = self._around(raw_head, raw[stop:])
         return self._made(raw, around, found, None, 0)
@@ -178,7 +167,7 @@ class GrowingBodies:
         self,
         raw: bytes,
         around: _Around,
-        found: Sequence[_Raw],
+        found: Sequence[Sent],
         before: GrowingBody | None,
         kept: int,
     ) -> GrowingBody:
@@ -219,7 +208,7 @@ class GrowingBodies:
 
     # --- parts ----------------------------------------------------------------------
 
-    def _element(self, name: str, number: int, raw: _Raw) -> _Element:
+    def _element(self, name: str, number: int, raw: Sent) -> _Element:
         memo = f"{name}\0{number}\0{raw.text}"
         known = self._elements.get(memo)
         if known is not None:
@@ -228,7 +217,7 @@ class GrowingBodies:
         text, grown = self._text(old, Place((name, number)))
         value = raw.value if text is old else parse_json(text)
         if not isinstance(value, dict) or TOKEN in value:
-            raise _UncutError
+            raise UncutError
         whole = raw.text if text is old else raw.text[: raw.at] + text
         made = _Element(piece_of(whole), SharedObject(value), grown)
         self._elements.put(memo, made)
@@ -253,19 +242,19 @@ class GrowingBodies:
         cut: list[str] = []
         before: list[str] = []
         name, grown, done = "", 0, 0
-        for each in _members(text):
+        for each in members(text):
             if each.value == begin - 1:
                 member = self._member(f"{text[each.start : begin]}]")
                 cut += (text[done : each.start], "".join(member.cut)[:-1])
                 before, cut = cut, [text[begin : each.end]]
                 name = next(iter(member.value))
-                if name not in _LISTS:
-                    raise _UncutError
+                if name not in LISTS:
+                    raise UncutError
             else:
                 member = self._member(text[each.start : each.end])
                 cut += (text[done : each.start], *member.cut)
             if (value.keys() | _NAMING) & member.value.keys():
-                raise _UncutError
+                raise UncutError
             value |= member.value
             grown += member.grown
             done = each.end
@@ -287,7 +276,7 @@ class GrowingBodies:
         text, grown = self._text(f"{{{raw}}}", ROOT)
         value = parse_json(text)
         if not isinstance(value, dict) or len(value) != 1:
-            raise _UncutError
+            raise UncutError
         cut = split(text)
         cut[0] = cut[0][1:]
         cut[-1] = cut[-1][:-1]
@@ -335,90 +324,3 @@ def _kept(raw: bytes, before: GrowingBody) -> int:
             most = middle - 1
         middle = (least + most + 1) // 2
     return least
-
-
-class _Place(NamedTuple):
-    """Where a member stands: its key, its value, its end."""
-
-    start: int
-    value: int
-    end: int
-
-
-def _members(text: str) -> Iterator[_Place]:
-    """Yield where the members of a JSON object stand; it must fill the text."""
-    at = _skip(text, _after(text, 0, "{"))
-    while True:
-        value = _value_after(text, at)
-        end = _end(text, value)
-        yield _Place(at, value, end)
-        at = _skip(text, end)
-        if text[at : at + 1] == "}":
-            break
-        at = _skip(text, _after(text, at, ","))
-    if _skip(text, at + 1) != len(text):
-        raise _UncutError
-
-
-def _value_after(text: str, at: int) -> int:
-    """Return where the value of a key begins."""
-    if text[at : at + 1] != '"':
-        raise _UncutError
-    return _skip(text, _after(text, _skip(text, _end(text, at)), ":"))
-
-
-def _list_in(text: str) -> int:
-    """Return where the elements of the conversation begin."""
-    at = _skip(text, _after(text, 0, "{"))
-    while True:
-        start, value = at, _value_after(text, at)
-        if text[value : value + 1] == "[" and (
-            text[start + 1 : text.index('"', start + 1)] in _LISTS
-        ):
-            return value + 1
-        at = _skip(text, _end(text, value))
-        at = _skip(text, _after(text, at, ","))
-
-
-def _elements(text: str, *, whole: bool, first: bool = False) -> Iterator[_Raw]:
-    """Yield the objects of a list, each with the comma before it.
-
-    They fill the text, or are followed by the list's end.
-    """
-    done = 0
-    while True:
-        at = _skip(text, done)
-        if at == len(text) == done and whole:
-            return
-        if not whole and text[at : at + 1] == "]":
-            return
-        if not first:
-            at = _skip(text, _after(text, at, ","))
-        if text[at : at + 1] != "{":
-            raise _UncutError
-        value, end = _value(text, at)
-        yield _Raw(text[done:end], at - done, value)
-        done, first = end, False
-
-
-def _after(text: str, at: int, sign: str) -> int:
-    if text[at : at + 1] != sign:
-        raise _UncutError
-    return at + 1
-
-
-def _end(text: str, at: int) -> int:
-    return _value(text, at)[1]
-
-
-def _value(text: str, at: int) -> tuple[JsonValue, int]:
-    """Return the value that begins somewhere, and where it ends."""
-    try:
-        return _decode(text, at)
-    except (ValueError, StopIteration):
-        raise _UncutError from None
-
-
-def _skip(text: str, at: int) -> int:
-    blank = _BLANKS.match(text, at)
-    return blank.end() if blank else at

@@ -31,6 +31,8 @@ _ASSIGNED: Final = re.compile(
     rb"(?:\\[nrtfb]|[\s\x1c-\x1f\x80-\xff\"'\\])*[:=]",
 )
 """What follows a name and ends in a sign, in UTF-8, also as JSON writes it."""
+_FOLLOWS: Final = (*"_-hcn0\\\"':=\n", "\x7f")
+"""What it begins with, or what a flag and its value have between them."""
 _FLAG: Final = re.compile(rb"--[A-Za-z0-9_.-]*\Z")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{0,48}$")
 _OPEN: Final = re.compile(r"\\{0,8}[\"']")
@@ -185,7 +187,12 @@ NAMED_RULES: Final[tuple[Rule, ...]] = (
         definition=f"{_CORE_WORDS} {_AFTER.pattern} {_BARE.pattern} {_CODE.pattern}",
         find=_assignments,
         by_name=True,
-        gate=Gate(_CORE_WORDS, after=_ASSIGNED, before=_FLAG),
+        gate=Gate(
+            (*_CORE_WORDS, "credentials"),
+            after=_ASSIGNED,
+            before=_FLAG,
+            follow=_FOLLOWS,
+        ),
     ),
     Rule(
         name="said-secret",

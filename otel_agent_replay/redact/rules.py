@@ -54,7 +54,8 @@ class Gate(NamedTuple):
 
     Attributes:
         literals: ASCII texts of which one must occur; letters of any case, any digit
-            for `0`, a space for `-`.
+            for `0`, a space for `-`, any other white space of ASCII for a new line,
+            all beyond ASCII for DEL.
         runs: Or else with what a run of 13 and more digits and capitals must begin:
             two characters each. One of digits alone behind a `.` or `+` is none.
         row: Or else what must occur in a row of 13 and more hexadecimal digits,
@@ -63,6 +64,8 @@ class Gate(NamedTuple):
             bytes before it, in UTF-8; one of both is enough. Without literals and
             runs the pattern alone is searched.
         after: What must stand right behind the literal, instead of `pattern`.
+        follow: Signs of which one must stand right behind the literal; they stand for
+            others as those of literals do. Empty: any may.
     """
 
     literals: tuple[str, ...] = ()
@@ -71,6 +74,7 @@ class Gate(NamedTuple):
     pattern: re.Pattern[bytes] | None = None
     before: re.Pattern[bytes] | None = None
     after: re.Pattern[bytes] | None = None
+    follow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
 from otel_agent_replay.redact.rules import Find, Found, Rule
 
-__all__ = ["Look", "Scanner"]
+__all__ = ["CLEAR", "Look", "Scanner"]
 
 _T = TypeVar("_T")
 Reader: TypeAlias = Callable[[str], Edits]
@@ -30,6 +30,7 @@ _SCHEME: Final = re.compile(
 _LEAST_TEXT: Final = 5
 _WHOLES: Final = 1024 * 1024
 _LEAST_LITERAL: Final = 6
+_IN_JSON: Final = frozenset({ESCAPED, MARKED})
 
 
 class Look(NamedTuple):
@@ -48,10 +49,11 @@ class Look(NamedTuple):
     @property
     def marked(self) -> bool:
         """Whether a text may say what another one is, in how JSON writes both."""
-        return not self.rules.isdisjoint({ESCAPED, MARKED})
+        return not self.rules.isdisjoint(_IN_JSON)
 
 
-_CLEAR: Final = Look((), frozenset())
+CLEAR: Final = Look((), frozenset())
+"""What a look tells of a text in which nothing is."""
 
 
 class Scanner:
@@ -126,15 +128,16 @@ class Scanner:
         """Look at a text, which may be JSON."""
         raw = _utf8(text)
         hits = self._gates.hits(raw)
-        if not hits and not self._known_raw:
-            return _CLEAR
+        known = self._known_raw
+        if not hits and not (known and any(literal in raw for literal in known)):
+            return CLEAR
         rules: set[int] = set()
         places: list[int] = []
         for at, rule in hits:
             rules.add(rule)
             if rule >= 0:
                 places.append(at)
-        for literal in self._known_raw:
+        for literal in known:
             at = raw.find(literal)
             while at >= 0:
                 places.append(at)

@@ -14,7 +14,10 @@ __all__ = ["URL_RULE", "parameters", "url_secrets"]
 
 _REST: Final = re.compile(r"[^\s\"'<>\\^`{|}]*")
 _AUTHORITY: Final = re.compile(r"[^/?#]*")
-_TELLING: Final = re.compile(rb"://(?:(?!://)[^\s\"'<>\\^`{|}])*?[@?%#]")
+_STEP: Final = rb"[^\s\"'<>\\^`{|}@?%#:]*+"
+_TELLING: Final = re.compile(
+    rb"://" + _STEP + rb"(?::(?!//)" + _STEP + rb")*+[@?%#]",
+)
 """What is no more than host and path holds no secret."""
 _CLOSING: Final = ".,;:!?)]*"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
 __all__ = ["FEWEST", "Smallest", "Test", "Verdict", "smallest"]
@@ -114,4 +115,4 @@ def _split(numbers: tuple[int, ...], pieces: int) -> list[tuple[int, ...]]:
     """Return that many parts of about one size, in order, none of them empty."""
     count = len(numbers)
     cuts = [count * n // pieces for n in range(pieces + 1)]
-    return [numbers[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [numbers[a:b] for a, b in pairwise(cuts)]

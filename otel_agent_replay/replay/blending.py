@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from otel_agent_replay.model.call import FRAME_KINDS, Call, Outcome
+from otel_agent_replay.model.call import FRAME_KINDS, Call
 from otel_agent_replay.model.divergence import FieldDifference
 from otel_agent_replay.model.key import host_of
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 from otel_agent_replay.replay.aligning import Keys, aligned
 from otel_agent_replay.replay.compare import outcome_differences
-from otel_agent_replay.replay.differing import differing, state_of
+from otel_agent_replay.replay.differing import agreeing, differing, state_of
 from otel_agent_replay.replay.stubs import can_answer, of_others
 
 __all__ = ["INPUT", "Blend", "Change", "blended", "changes"]
@@ -46,6 +46,7 @@ class Change:
         step: Index of the step in the first run; None for the input.
         other: Index of the step in the other run; None for the input.
         fields: Where its outcome, or the input, differs.
+        asked_otherwise: Whether the other run asked for something else there.
     """
 
     number: int
@@ -54,18 +55,22 @@ class Change:
     step: int | None = None
     other: int | None = None
     fields: tuple[FieldDifference, ...] = ()
+    asked_otherwise: bool = False
 
 
-def changes(good: Run, bad: Run) -> tuple[Change, ...]:
+def changes(good: Run, bad: Run, normalise: Collection[str] = ()) -> tuple[Change, ...]:
     """Return what was given differently to two runs: input, results, answers, reads.
 
     In the order of the first run. What the code asked for otherwise is none of it:
-    that follows from what it was given, or from other code.
+    that follows from what it was given, or from other code. Nor is what differs by
+    nature, as far as `normalise` names it.
     """
-    return _changes(good, bad, _paired(good, bad))
+    return _changes(good, bad, _paired(good, bad), normalise)
 
 
-def blended(good: Run, bad: Run, taken: Collection[int]) -> Run:
+def blended(
+    good: Run, bad: Run, taken: Collection[int], normalise: Collection[str] = ()
+) -> Run:
     """Return a run that answers as the first one, but for the changes taken.
 
     A call that only the other run made is answered as it was there, after those that
@@ -73,7 +78,8 @@ def blended(good: Run, bad: Run, taken: Collection[int]) -> Run:
     run asked for as it was, with all changes taken all that the other one did.
     """
     pairs = _paired(good, bad)
-    wanted = [each for each in _changes(good, bad, pairs) if each.number in taken]
+    found = _changes(good, bad, pairs, normalise)
+    wanted = [each for each in found if each.number in taken]
     chosen = {each.step for each in wanted if each.step is not None}
     steps = [*good.steps]
     for left, right in pairs.all.items():
@@ -148,17 +154,18 @@ def _key(step: Step, keys: Keys) -> str:
 # --- what they were given ----------------------------------------------------------
 
 
-def _changes(good: Run, bad: Run, pairs: _Pairs) -> tuple[Change, ...]:
+def _changes(
+    good: Run, bad: Run, pairs: _Pairs, normalise: Collection[str]
+) -> tuple[Change, ...]:
     found: list[Change] = []
-    fields = differing(good.input, bad.input)
-    if fields:
-        found.append(
-            Change(number=0, kind=INPUT, name=good.agent_name, fields=fields)
-        )
+    known = good.root_span_id is not None and bad.root_span_id is not None
+    fields = differing(good.input, bad.input) if known else ()
+    if not _by_nature(fields, normalise):
+        found.append(Change(number=0, kind=INPUT, name=good.agent_name, fields=fields))
     for left in sorted(pairs.all):
         one, other = good.steps[left], bad.steps[pairs.all[left]]
         fields = _given_otherwise(one, other)
-        if fields:
+        if not _by_nature(fields, normalise):
             found.append(
                 Change(
                     number=len(found),
@@ -167,9 +174,20 @@ def _changes(good: Run, bad: Run, pairs: _Pairs) -> tuple[Change, ...]:
                     step=left,
                     other=other.index,
                     fields=fields,
+                    asked_otherwise=_key(one, pairs.keys) != _key(other, pairs.keys),
                 )
             )
     return tuple(found)
+
+
+def _by_nature(fields: Sequence[FieldDifference], normalise: Collection[str]) -> bool:
+    """Return whether nothing differs, or only what may."""
+    return all(
+        each.in_expected
+        and each.in_actual
+        and agreeing(each.expected, each.actual, each.path, normalise) is not None
+        for each in fields
+    )
 
 
 def _given_otherwise(one: Step, other: Step) -> tuple[FieldDifference, ...]:

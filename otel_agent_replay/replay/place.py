@@ -25,6 +25,8 @@ class Place:
         covers: What of a live call's doing is its own: HTTP requests of a tool, all
             that a write does that was allowed.
         instead: The recorded step that a live call stands for in a replay, if any.
+        unknown: Whether it is a process that the recording does not know: that it was
+            started changes nothing, and no call in it has a step.
     """
 
     step: int | None = None
@@ -32,11 +34,12 @@ class Place:
     root: bool = False
     covers: Covers = "nothing"
     instead: Step | None = None
+    unknown: bool = False
 
     @property
     def is_recorded(self) -> bool:
         """Whether calls made here may have been made here then."""
-        return not self.live or self.instead is not None
+        return not self.unknown and (not self.live or self.instead is not None)
 
 
 def covers_of(call: Call, inside: Covers) -> Covers:

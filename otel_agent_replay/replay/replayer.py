@@ -313,6 +313,9 @@ class Replayer:
         if anywhere and call.kind in FRAME_KINDS:
             opened.notes[self] = Place(step=place.step)
             return None
+        if self._plan.mode == "replay" and call.kind == "process":
+            opened.notes[self] = Place(unknown=True)
+            return None
         if self._plan.mode == "replay" and self._may_go_live(call, place):
             return self._live_instead(opened, call, place)
         found = miss(

@@ -11,6 +11,7 @@ from otel_agent_replay.errors import (
 )
 from otel_agent_replay.model.divergence import ReplayReport
 from otel_agent_replay.model.run import Run
+from otel_agent_replay.replay.log import SessionLog
 from otel_agent_replay.replay.plan import Plan
 from otel_agent_replay.replay.replayer import Replayer
 from otel_agent_replay.replay.report import report_of
@@ -44,9 +45,14 @@ class ReplaySession:
         self._make_run = make_run
 
     @property
+    def log(self) -> SessionLog:
+        """What was seen so far, as the report is made of."""
+        return self._replayer.log
+
+    @property
     def report(self) -> ReplayReport:
         """What was served, unused, live and different so far."""
-        return report_of(self.recorded, self._plan, self._replayer.log)
+        return report_of(self.recorded, self._plan, self.log)
 
 
 def raise_for(report: ReplayReport) -> None:

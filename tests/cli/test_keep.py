@@ -204,9 +204,10 @@ def test_a_store_is_checked(invoke, url, tmp_path):
         (page,) = db.execute(
             "SELECT rootpage FROM sqlite_master WHERE name = 'runs_start'"
         ).fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
     db.close()
     with (tmp_path / "runs.db").open("r+b") as file:
-        file.seek((page - 1) * 4096 + 8)
+        file.seek((page - 1) * size + 8)
         file.write(b"\xff" * 64)
     damaged = invoke("store", "check", "--store", url)
 

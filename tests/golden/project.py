@@ -15,6 +15,8 @@ from pathlib import Path
 from otel_agent_replay import open_store
 
 ROOT = Path(__file__).parents[2]
+OUTER = "AGENT_REPLAY_", "PYTEST_"
+"""What the environment says of the pytest that this runs under."""
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed)")
 AGENT = '''\
 import os
@@ -93,9 +95,7 @@ class Project:
 
     def python(self, *words: str, **added: str) -> Done:
         """Run Python in the directory, with the package and the directory to import."""
-        known = {
-            k: v for k, v in os.environ.items() if not k.startswith("AGENT_REPLAY_")
-        }
+        known = {k: v for k, v in os.environ.items() if not k.startswith(OUTER)}
         known.pop("CI", None)
         paths = [str(self.folder), str(ROOT)]
         done = subprocess.run(

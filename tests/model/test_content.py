@@ -228,7 +228,9 @@ def test_a_folded_head_is_known_as_a_recipe():
     head = folded([piece_of(f"{n} " * 200) for n in range(40)])
     text = GrowingText.after(None, 0, head, [], piece_of("]"))
     span = chat_span("r", 1)
-    grown = [Part(e.name, e.time_ns, e.attributes, {"grown": text}) for e in span.events]
+    grown = [
+        Part(e.name, e.time_ns, e.attributes, {"grown": text}) for e in span.events
+    ]
     parts = Packer().parts(len(span.name), span.attributes, grown)
     packed = parts.of(replace(span, attributes=parts.attributes, events=parts.events))
     read = unpack([packed.span], _stored([packed]))[0].events[0].attributes["grown"]

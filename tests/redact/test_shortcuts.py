@@ -1,12 +1,15 @@
 """Each shortcut of the search finds what the rules find one by one."""
 
 import json
+import re
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from otel_agent_replay.redact import Policy, Redactor
+from otel_agent_replay.redact import Policy, Redactor, Rule
+from otel_agent_replay.redact.policy import DEFAULT_RULES
+from otel_agent_replay.redact.rules import Found, Gate
 from tests.redact.conftest import PLANTED
 from tests.redact.test_gates import fast, many, outcome, slow
 
@@ -32,6 +35,21 @@ around_strings = st.lists(
     ),
     max_size=6,
 ).map("".join)
+signs = st.one_of(
+    st.sampled_from(
+        ["", "s", "S", "\u017f", "s=", " ", "\t", "\x1c", "\x85", "\u2003"]
+    ),
+    st.sampled_from(["_", "-", "_hash", "-Number", "confirmation", "2", "\u0662"]),
+    st.sampled_from([":", "=", ":=", "=>", '"', "'", '\\"', "\\n", "\u212a", "x"]),
+)
+fractions = st.lists(
+    st.one_of(
+        st.integers(0, 10**30).map(lambda number: f"0.{number}"),
+        st.integers(10**12, 10**17).map(lambda number: f".{number}"),
+        st.sampled_from([*ROWS, "e-05", "+", "A", ":", ".", " ", "4111111111111111"]),
+    ),
+    max_size=6,
+).map(",".join)
 NAMES = [
     *("password", "pass_word", "passphrase", "apiKey", "api-key", "idToken", "pin"),
     *("tokens", "credentials", "credit_card", "phone 2", "mobile.no", "connection"),
@@ -47,6 +65,102 @@ def test_long_rows_of_digits_capitals_and_colons(text):
     assert outcome(FAST.text, text) == outcome(SLOW.text, text)
     written = json.dumps({"a": text, "b": [text]})
     assert outcome(FAST.json_text, written) == outcome(SLOW.json_text, written)
+
+
+@some
+@given(st.integers(8, 40), fractions, st.sampled_from([",", "", ":", "e"]))
+@example(20, "0.12345678901234:1:2:3:4:5:6:7", ",")
+@example(20, "4111111111111111", "")
+@example(9, "0.1234567890123456e-05,2001:db8:85a3:1:2:8a2e:370:7334", ",")
+def test_rows_among_many_fractions(count, among, sign):
+    """Digits alone behind a point are nothing, however many; all else stays found."""
+    text = "0.12345678901234567,-0.0123456789012345e-12," * count + sign + among
+    assert outcome(FAST.text, text) == outcome(SLOW.text, text)
+    written = f'{{"embedding": [{text}0.5], "about": {json.dumps(among)}}}'
+    assert outcome(FAST.text, written) == outcome(SLOW.text, written)
+
+
+def test_a_row_that_only_begins_like_a_fraction():
+    """It is looked at from its beginning, beside many fractions too."""
+    digits, tail = "1234567890123", ":1:2:3"
+    rule = Rule(
+        name="tails",
+        kind="tail",
+        definition=tail,
+        find=lambda text: (
+            Found(each.start(), each.end(), "tail", tail)
+            for each in re.finditer(tail, text)
+        ),
+        gate=Gate(row=re.compile(tail.encode())),
+    )
+    redactor = Redactor(Policy.default().extended([rule]), b"k")
+    for count in (1, 20):
+        text = f"0.{digits}," * count + f".{digits}{tail}"
+        assert tail not in redactor.text(text)
+
+
+@some
+@given(
+    st.sampled_from(["", "--", "--my_", '"', "MY_"]),
+    st.sampled_from(
+        [
+            word
+            for rule in DEFAULT_RULES
+            if rule.name == "named-secret" and rule.gate
+            for word in rule.gate.literals
+        ],
+    ),
+    st.lists(signs, max_size=4).map("".join),
+    st.sampled_from(["hunter2hunter2A1", "4155552671", "536221234"]),
+)
+@example("--", "token", "\x1f", "hunter2hunter2A1")
+@example("", "credential", "s: ", "hunter2hunter2A1")
+@example("", "secret", "\u0663=", "hunter2hunter2A1")
+@example("", "phone", "number=", "4155552671")
+@example("", "password", "hash=", "hunter2hunter2A1")
+@example("", "password", "confirmation=", "hunter2hunter2A1")
+def test_what_follows_a_name(before, word, signs, value):
+    """Whatever sign it is, and however JSON writes it."""
+    for name in (word, word.upper(), word.title()):
+        text = f"{before}{name}{signs}{value} and more"
+        assert outcome(FAST.text, text) == outcome(SLOW.text, text)
+        for written in (json.dumps([text]), json.dumps([text], ensure_ascii=False)):
+            assert outcome(FAST.text, written) == outcome(SLOW.text, written)
+        flags = [f"{before}{name}{signs}", value]
+        assert outcome(FAST.value, flags) == outcome(SLOW.value, flags)
+
+
+@some
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *("://", "https://", ":", "/", "//", "?", "#", "@", "%40", "&", "="),
+                *("bob", "hunter2hunter", "sig", "api_key", "1", ".", "é", " ", '"'),
+                *("\\", "]", "(", ")", "\n"),
+            ],
+        ),
+        max_size=12,
+    ).map("".join),
+)
+@example("https://a:1://bob:hunter2hunter@b/?sig=hunter2hunter")
+def test_urls_with_anything_in_them(rest):
+    """Colons and more URLs before what tells that one holds something."""
+    for text in (rest, f"see https://example.org:80/{rest}"):
+        assert outcome(FAST.text, text) == outcome(SLOW.text, text)
+        written = json.dumps({"at": text})
+        assert outcome(FAST.text, written) == outcome(SLOW.text, written)
+
+
+@some
+@given(
+    st.lists(st.sampled_from(["correcthorse", "horse", " ", "{", "é", "[1]", "x" * 70]))
+)
+def test_texts_that_hold_nothing_but_known_values(pieces):
+    """No gate stands open for them."""
+    text = "".join(pieces)
+    assert outcome(FAST.text, text) == outcome(SLOW.text, text)
+    assert "correcthorse" not in FAST.text(text)
 
 
 @some

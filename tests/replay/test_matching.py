@@ -783,7 +783,7 @@ def test_a_function_is_for_one_process(world):
     with replay(recorded, match=lambda _, steps: steps[0], strict=False) as session:
         said.append(run())
 
-    assert said == ["1 True"]
+    assert said == ["70 True"]
     assert "missing" in {each.kind for each in session.report.divergences}
     assert not Path("touched").exists()
 
