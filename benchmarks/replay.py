@@ -2,10 +2,11 @@
 
     python benchmarks/replay.py [--steps 1000] [--interactions 100,300,1000] [--json]
 
-Two tables. `calls` is CPU of one process, all its threads, for each call of a loaded
-run that is answered: tools, and model requests through a bare httpx client. `traffic`
-is the same HTTP traffic of one growing conversation played back by ours and by VCR.py
-with bodies matched, through the same bare client, in turns; the ratio is of wall time.
+Two tables. The first is CPU of one process, all its threads, for each call of a loaded
+run that is answered: tools, and model requests through a bare httpx client. The second
+is the same HTTP traffic, of small requests and of a growing conversation, played back
+by ours and by VCR.py, with bodies matched, through the same bare client; read the
+ratio of their wall times.
 Loading the run or the cassette is outside both; opening and closing are inside, with
 the report that ours makes at the end.
 
@@ -65,7 +66,13 @@ def main() -> None:
         otel_agent_replay.configure(redact=redact)
         calls = [_tools(asked.steps), _models(asked.steps)]
         sizes = [int(each) for each in asked.interactions.split(",")]
-        traffic = [pair for size in sizes for pair in _traffic(size, Path(folder))]
+        traffic = [
+            cost
+            for growing in (False, True)
+            for size in sizes
+            if size <= _MANY or not growing
+            for cost in _traffic(size, Path(folder), growing=growing)
+        ]
         otel_agent_replay.shutdown()
     if asked.as_json:
         found = [asdict(each) for each in (*calls, *traffic)]
@@ -106,21 +113,23 @@ def _models(steps: int) -> Cost:
         _post(bodies)
 
     run = _recorded(asker)
-    return _measured("model calls, 2 KB each", steps, run, asker)
+    return _measured("model calls through httpx, 1 KB each", steps, run, asker)
 
 
-def _traffic(interactions: int, folder: Path) -> Iterator[Cost]:
-    """Yield the costs of ours and of VCR.py for one growing conversation."""
-    bodies = [_body(index, turns=1 + index % 50) for index in range(interactions)]
+def _traffic(interactions: int, folder: Path, *, growing: bool) -> Iterator[Cost]:
+    """Yield the costs of ours and of VCR.py for the same requests."""
+    turns = [1 + index % 50 if growing else 4 for index in range(interactions)]
+    bodies = [_body(index, turns=each) for index, each in enumerate(turns)]
+    what = f"{interactions} of {'up to 13 KB' if growing else '1 KB'}"
 
     @agent
     def talker() -> None:
         _post(bodies)
 
     run = _recorded(talker)
-    yield _measured(f"ours, {interactions}", interactions, run, talker)
+    yield _measured(f"ours, {what}", interactions, run, talker)
     if importlib.util.find_spec("vcr") is not None:
-        yield _with_vcr(bodies, folder)
+        yield _with_vcr(f"VCR.py, {what}", bodies, folder)
 
 
 def _body(index: int, *, turns: int) -> JsonValue:
@@ -169,11 +178,11 @@ def _measured(what: str, calls: int, run: Run, act: Callable[[], None]) -> Cost:
     return _best(what, calls, play)
 
 
-def _with_vcr(bodies: Sequence[JsonValue], folder: Path) -> Cost:
+def _with_vcr(what: str, bodies: Sequence[JsonValue], folder: Path) -> Cost:
     """Measure VCR.py between the first call and the last; its loading is left out."""
     import vcr  # noqa: PLC0415 - a peer that need not be there
 
-    path = str(folder / f"vcr-{len(bodies)}.yaml")
+    path = str(folder / f"{what}.yaml")
     matched = ("method", "uri", "body")
     with vcr.VCR(match_on=matched, record_mode="once").use_cassette(path):
         _post(bodies)
@@ -183,7 +192,7 @@ def _with_vcr(bodies: Sequence[JsonValue], folder: Path) -> Cost:
         with player.use_cassette(path) as played:
             found.append(_timed(lambda: _post(bodies)))
             assert played.all_played
-    return _cost(f"VCR.py, {len(bodies)}", len(bodies), found)
+    return _cost(what, len(bodies), found)
 
 
 def _best(what: str, calls: int, act: Callable[[], None]) -> Cost:

@@ -28,6 +28,7 @@ from otel_agent_replay.store.base import (
 from otel_agent_replay.store.rows import Row, from_row
 from otel_agent_replay.store.sqlite_batch import add_batch
 from otel_agent_replay.store.sqlite_file import SqliteFile
+from otel_agent_replay.store.sqlite_known import KnownPieces
 from otel_agent_replay.store.sqlite_numbers import Pieces
 from otel_agent_replay.store.sqlite_runs import (
     add_spans,
@@ -58,6 +59,7 @@ class SqliteStore(Store):
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self._file = SqliteFile(path, create=create, configure=teach_text_search)
         self._packer = Packer()
+        self._known = KnownPieces()
 
     @property
     def url(self) -> str:
@@ -71,9 +73,11 @@ class SqliteStore(Store):
         if not batch.spans:
             return
         with self._file.writing() as db:
-            new = add_batch(db, batch)
-            if new:
-                add_spans(db, new)
+            stored = add_batch(db, batch, self._known)
+            if stored.spans:
+                add_spans(db, stored.spans)
+        # Not before it is stored for good.
+        self._known.keep(stored.pieces)
 
     def runs(self, where: RunFilter = ALL_RUNS) -> list[RunSummary]:
         with self._file.reading() as db:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, count
 from typing import Final
@@ -20,6 +20,7 @@ from otel_agent_replay.model.payload import dump_json
 from otel_agent_replay.model.reader import DamagedError, PayloadReader, items_of
 from otel_agent_replay.model.recipe import (
     CONTENT,
+    KEY_BYTES,
     RECIPE,
     content_item,
     key_in,
@@ -27,12 +28,12 @@ from otel_agent_replay.model.recipe import (
 )
 from otel_agent_replay.store.rows import Row
 
-__all__ = ["KEY", "Named", "Pieces"]
+__all__ = ["Named", "Originals", "Pieces"]
 
-KEY: Final = 15
-"""Bytes of a name that tell the pieces of a scope apart: 20 characters of base64."""
-
-_KEY_END: Final = 1 + KEY * 4 // 3
+_NAME_END: Final = 23
+_WHOLE: Final = "AA"
+_DECODED: Final = 18
+"""A name of 22 characters, filled up, is as many bytes; the last ones say nothing."""
 _has_hash: Final = re.compile(r"[#@](?:[\w-]{22}|[\w-]{43})", re.ASCII).fullmatch
 _MAX_NESTING: Final = 12
 
@@ -53,12 +54,13 @@ class Named:
         self._add(pieces)
         items = [*filter(_has_hash, {*chain(*self._items.values())})]
         # One call: decoding item by item takes longer than all else here.
-        keys = base64.urlsafe_b64decode("".join([item[1:_KEY_END] for item in items]))
+        names = [item[1:_NAME_END] + _WHOLE for item in items]
+        keys = base64.urlsafe_b64decode("".join(names))
         self.keys = {
-            item: keys[at : at + KEY]
-            for item, at in zip(items, count(0, KEY), strict=False)
+            item: keys[at : at + KEY_BYTES]
+            for item, at in zip(items, count(0, _DECODED), strict=False)
         }
-        """The first bytes of the hash in each item that has one."""
+        """The hash in each item that has one."""
 
     def row(self, row: Row, names: Mapping[str, str]) -> Row:
         """Return a row with other names for some items of its recipes."""
@@ -136,25 +138,56 @@ class Pieces:
         return text
 
     def _by_hash(self) -> dict[bytes | None, str]:
-        """Return all pieces by their hash."""
-        texts = (*self._unnumbered, *map(self._original, self._texts))
-        return {content_key(text): text for text in texts}
+        """Return all pieces by their hash, as they were before recipes had numbers."""
+        originals = Originals(self._texts, {})
+        found: dict[bytes | None, str] = {
+            key: originals.text(item) for item, key in originals.named()
+        }
+        return {**{content_key(text): text for text in self._unnumbered}, **found}
 
-    def _original(self, item: str, nesting: int = 0) -> str:
-        """Return a piece as it was before its recipe named others by number."""
-        text = self._texts[item]
-        if item.startswith(CONTENT) or nesting > _MAX_NESTING:
+
+class Originals:
+    """Pieces as they were before their recipes named others by number.
+
+    Args:
+        texts: Pieces, by the items that name them by number.
+        names: Items that name other pieces by number, and by hash.
+    """
+
+    def __init__(self, texts: Mapping[str, str], names: Mapping[str, str]) -> None:
+        self._texts = texts
+        self._names = {**names}
+        self._originals: dict[str, str] = {}
+
+    def named(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the item of each piece, and its hash."""
+        for item in self._texts:
+            key = key_in(self._name(item))
+            if key is not None:
+                yield item, key
+
+    def text(self, item: str) -> str:
+        """Return a piece."""
+        self._name(item)
+        return self._originals[item]
+
+    def _name(self, item: str, nesting: int = 0) -> str:
+        """Return the item that names a piece by hash; as it is if there is none."""
+        text = self._texts.get(item)
+        if text is None or item in self._names or nesting > _MAX_NESTING:
+            return self._names.get(item, item)
+        self._names[item] = item  # a damaged recipe may list itself
+        if item.startswith(RECIPE):
+            text = self._recipe(text, nesting)
+        self._originals[item] = text
+        key = content_key(text)
+        name = recipe_item(key) if item.startswith(RECIPE) else content_item(key)
+        self._names[item] = name
+        return name
+
+    def _recipe(self, text: str, nesting: int) -> str:
+        try:
+            items = items_of(text)
+        except DamagedError:
             return text
-        return dump_json(
-            [
-                _hash_item(each, self._original(each, nesting + 1))
-                if each in self._texts
-                else each
-                for each in items_of(text)
-            ]
-        )
-
-
-def _hash_item(item: str, text: str) -> str:
-    key = content_key(text)
-    return recipe_item(key) if item.startswith(RECIPE) else content_item(key)
+        return dump_json([self._name(each, nesting + 1) for each in items])

@@ -26,10 +26,23 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["SEGMENT_BYTES", "Lines", "compress", "has_text", "lines_of", "read"]
+__all__ = [
+    "MERGED_BYTES",
+    "SEGMENT_BYTES",
+    "Lines",
+    "compress",
+    "has_text",
+    "lines_of",
+    "merged",
+    "read",
+    "read_pieces",
+]
 
 SEGMENT_BYTES: Final = 256 << 10
 """What a segment holds before compression; the last of a scope is filled up."""
+
+MERGED_BYTES: Final = 1 << 20
+"""What full segments of a scope are merged at."""
 
 _ROW: Final = b"["
 _PIECE: Final = b'"'
@@ -38,6 +51,11 @@ _SIGNS: Final = frozenset({_PIECE, _RECIPE})
 _OPTIONS: Final[dict[int, int]] = {
     zstd.CompressionParameter.compression_level: 5,
     zstd.CompressionParameter.checksum_flag: 1,
+}
+_MERGED_OPTIONS: Final = {
+    **_OPTIONS,
+    # Nobody adds to it any more.
+    zstd.CompressionParameter.compression_level: 9,
 }
 _ATTRIBUTES: Final = Row._fields.index("attributes")
 _EVENTS: Final = Row._fields.index("event_attributes")
@@ -108,6 +126,16 @@ def compress(lines: Lines, before: bytes = b"") -> bytes:
     return zstd.compress(raw, options=_OPTIONS)
 
 
+def merged(segments: Iterable[bytes]) -> bytes:
+    """Return the data of one segment that has all that these have.
+
+    Raises:
+        ValueError: One is damaged.
+    """
+    raw = b"\n".join(map(_decompressed, segments))
+    return zstd.compress(raw, options=_MERGED_OPTIONS)
+
+
 def read(data: bytes) -> tuple[list[Row], list[str], list[str]]:
     """Return the spans of a segment, the items of its pieces, and these.
 
@@ -117,6 +145,22 @@ def read(data: bytes) -> tuple[list[Row], list[str], list[str]]:
     Raises:
         ValueError: It is damaged.
     """
+    rows, items, pieces = _sorted(data)
+    return [*starmap(Row, _parsed(rows))], items, _parsed(pieces)
+
+
+def read_pieces(data: bytes) -> tuple[list[str], list[str]]:
+    """Return the items of a segment's pieces, and these, as `read` does.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    _, items, pieces = _sorted(data)
+    return items, _parsed(pieces)
+
+
+def _sorted(data: bytes) -> tuple[list[bytes], list[str], list[bytes]]:
+    """Return the lines of rows, the items of pieces, and their lines."""
     rows: list[bytes] = []
     items: list[str] = []
     pieces: list[bytes] = []
@@ -136,7 +180,7 @@ def read(data: bytes) -> tuple[list[Row], list[str], list[str]]:
         else:
             items.append(f"{RECIPE}{number}")
             pieces.append(line[1:])
-    return [*starmap(Row, _parsed(rows))], items, _parsed(pieces)
+    return rows, items, pieces
 
 
 def has_text(data: bytes, wanted: str) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
-__all__ = ["Values", "delete_in", "insert", "select_in", "select_pairs"]
+__all__ = ["Values", "delete_in", "insert", "select_in"]
 
 Values: TypeAlias = tuple[Any, ...]
 
@@ -41,17 +41,6 @@ def select_in(
     found: list[Values] = []
     for group in _groups(values, _PARAMETERS):
         found += db.execute(select.replace("??", _marks(group)), group)
-    return found
-
-
-def select_pairs(
-    db: sqlite3.Connection, select: str, pairs: Collection[tuple[int, bytes]]
-) -> list[Values]:
-    """Return the rows of a query, in which `??` stands for all the pairs."""
-    found: list[Values] = []
-    for group in _groups(pairs, _PARAMETERS // 2):
-        values = f"(VALUES {', '.join(['(?, ?)'] * len(group))})"
-        found += db.execute(select.replace("??", values), [*chain(*group)])
     return found
 
 

@@ -11,6 +11,7 @@ from otel_agent_replay.errors import RunNotFoundError
 from otel_agent_replay.model.content import trace_scope
 from otel_agent_replay.model.run import Retention, RunMark
 from otel_agent_replay.store.base import StoreStats, TableStats
+from otel_agent_replay.store.sqlite_known import forget
 from otel_agent_replay.store.sqlite_runs import refresh
 from otel_agent_replay.store.sqlite_statements import delete_in, select_in
 
@@ -38,7 +39,6 @@ _MEASURED: Final = (
     "state_contents",
 )
 _SPAN_KEY: Final = 12
-_CONTENT_KEY: Final = 17
 """Bytes of a key, give or take the sizes of its numbers."""
 
 
@@ -67,6 +67,7 @@ def erase(db: sqlite3.Connection, run_id: str) -> int:
         RunNotFoundError: No such run.
     """
     trace_ids = traces_of(db, run_id)
+    forget(db)
     scopes = [run_id]
     db.execute(
         """DELETE FROM run_parts WHERE "RunId" = ? AND "RunId" != ''""", (run_id,)
@@ -103,7 +104,6 @@ def _delete_scopes(
         for trace_id in trace_ids
         if trace_id in ids
     )
-    delete_in(db, 'DELETE FROM content_keys WHERE "Scope" IN ??', numbers)
     delete_in(db, 'DELETE FROM segments WHERE "Scope" IN ??', numbers)
     delete_in(
         db,
@@ -180,8 +180,8 @@ def count_spans(db: sqlite3.Connection, run_ids: Collection[str]) -> int:
 
 def stats(db: sqlite3.Connection, url: str, path: Path) -> StoreStats:
     """Return what the store costs."""
-    segments, spans, contents, recorded, content_bytes, raw, stored = db.execute(
-        """SELECT count(*), coalesce(sum("Spans"), 0), coalesce(sum("Contents"), 0),
+    segments, spans, recorded, content_bytes, raw, stored = db.execute(
+        """SELECT count(*), coalesce(sum("Spans"), 0),
         coalesce(sum("RecordedBytes"), 0), coalesce(sum("ContentBytes"), 0),
         coalesce(sum("RawBytes"), 0), coalesce(sum(length("Data")), 0)
         FROM segments"""
@@ -196,7 +196,6 @@ def stats(db: sqlite3.Connection, url: str, path: Path) -> StoreStats:
     tables = [
         TableStats(name="segments", rows=segments, raw_bytes=raw, stored_bytes=stored),
         _table("span_keys", spans, spans * _SPAN_KEY),
-        _table("content_keys", contents, contents * _CONTENT_KEY),
         *(_measured(db, name) for name in _MEASURED),
     ]
     return StoreStats(

@@ -66,6 +66,16 @@ def test_pieces_with_the_names_of_schema_2_are_read(client, clickhouse_url):
     assert {*map(_comparable, after)} == {*map(_comparable, run)}
 
 
+def test_an_older_database_compresses_as_a_new_one(client, clickhouse_url):
+    """A table of pieces that was made before has the blocks of a new one."""
+    _make_schema_2(client)
+    open_store(clickhouse_url).close()
+    made = client.command("SHOW CREATE TABLE agent_replay_contents")
+
+    assert "`Content` String CODEC(ZSTD(9))" in made
+    assert "max_compress_block_size = 6291456" in made
+
+
 def test_a_piece_that_was_changed_is_missing(client, clickhouse_url):
     """What is not what its name says is never given back."""
     store = open_store(clickhouse_url)

@@ -178,6 +178,28 @@ def test_small_batches_share_segments(tmp_path: Path):
     assert sizes[0] < 1.3 * sizes[1]
 
 
+def test_a_long_run_has_few_segments(tmp_path: Path):
+    """Full segments of a run are merged; what is read is the same."""
+    run = growing_run("long", 800)
+    packed = packed_once(run)
+    store = open_store(f"{tmp_path}/runs.db")
+    for at in range(0, len(packed), 25):
+        batch = PackedBatch(token=f"{at}", spans=packed[at : at + 25])
+        store.write_packed(batch)
+    found = store.spans(hex_id("long"))
+    (segments,) = [t for t in store.stats().tables if t.name == "segments"]
+    check = store.check()
+    store.close()
+
+    assert {each.span_id: each.events for each in found} == {
+        each.span_id: each.events for each in run
+    }
+    assert segments.raw_bytes > 1 << 20
+    assert segments.rows <= 4
+    assert check.spans == len(run)
+    assert check.contents == len({key for each in packed for key in each.contents})
+
+
 def test_a_batch_that_was_erased_does_not_come_back(tmp_path: Path):
     """A sender that repeats a batch after an erase brings nothing back."""
     store = open_store(f"{tmp_path}/runs.db")
