@@ -43,6 +43,8 @@ def print_report(screen: Screen, run: Run, report: ReplayReport, mode: str) -> N
         screen.print(Text.assemble((f"  {name:<12}", "dim"), text(value, style)))
     missing = [each for each in report.divergences if each.kind == "missing"]
     others = [each for each in report.divergences if each.kind != "missing"]
+    ends = [each for each in others if each.follows and each.step is None]
+    others = [each for each in others if each not in ends]
     for divergence in others[:_LINES]:
         _print_divergence(screen, run, divergence)
     more = len(others) - _LINES
@@ -50,6 +52,8 @@ def print_report(screen: Screen, run: Run, report: ReplayReport, mode: str) -> N
         screen.print(text(f"  and {count(more, 'more divergence')}; --json has all"))
     if missing:
         _print_missing(screen, run, missing)
+    for divergence in ends:  # what the agent returned, where all else led to
+        _print_divergence(screen, run, divergence)
     _print_normalised(screen, run, report.normalised)
     for note in report.notes:
         screen.print(text(f"  note: {note}", "yellow"))
