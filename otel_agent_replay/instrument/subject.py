@@ -26,6 +26,7 @@ else:
     _READING: Final[Mapping[str, Any]] = {}
 
 T = TypeVar("T")
+_FUNCTIONS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +178,12 @@ def _hints(function: object) -> dict[str, object]:
     if not hasattr(function, "__annotations__"):
         function = getattr(type(function), "__call__", None)  # noqa: B004 - which, not whether
     try:
-        return typing.get_type_hints(function)
+        return _read_hints(function)
     except Exception:  # noqa: BLE001 - an annotation that cannot be read names nothing
         return {}
+
+
+@functools.lru_cache(maxsize=_FUNCTIONS)
+def _read_hints(function: Callable[..., Any]) -> dict[str, object]:
+    """Read them once; those that cannot be read yet are tried again."""
+    return typing.get_type_hints(function)

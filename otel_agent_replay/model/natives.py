@@ -27,7 +27,7 @@ import decimal
 import pathlib
 import uuid
 from collections import UserString
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
@@ -217,6 +217,26 @@ def _subclassed(value: object, nested: Callable[[object], JsonValue]) -> JsonVal
 # --- back ------------------------------------------------------------------
 
 
+class _ClassesAskedError(Exception):
+    """A value holds an object, so that it matters which classes may be made."""
+
+
+class _NotAsked(Mapping[str, type]):
+    """Stands for the classes until one is looked up: to know them takes a while."""
+
+    def __getitem__(self, name: str) -> type:
+        raise _ClassesAskedError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        raise _ClassesAskedError
+
+    def __len__(self) -> int:
+        raise _ClassesAskedError
+
+
+_NOT_ASKED: Final = _NotAsked()
+
+
 def from_json(
     value: JsonValue,
     annotation: object = None,
@@ -237,7 +257,10 @@ def from_json(
     if not isinstance(value, dict | list):
         return value
     try:
-        return _decode(value, {**classes_in(like), **classes_of(annotation)})
+        try:
+            return _decode(value, _NOT_ASKED)
+        except _ClassesAskedError:
+            return _decode(value, {**classes_in(like), **classes_of(annotation)})
     except ResultTypeError:
         raise
     except Exception as error:  # stored values may be damaged in any way
