@@ -230,8 +230,9 @@ class _Reading:
             return outcome
         if outcome.response is not None:
             outcome = replace(outcome, response=decoded(outcome.response))
+        kind = opened.call.kind if opened is not None else "process"
         try:
-            return self.redactor.outcome(outcome)
+            return self.redactor.outcome(outcome, kind)
         except RedactionError:
             return None
 

@@ -193,7 +193,7 @@ class Finisher:
     def _completed(self, span: Completed, payload: Payload, scope: str) -> _Made:
         outcome = self._decoded(payload.outcome)
         call, body, before = self._redacted_call(payload.call, scope)
-        outcome = self.redactor.outcome(outcome)
+        outcome = self.redactor.outcome(outcome, call.kind)
         description = self._description(call, outcome, body.value if body else None)
         known = before.listed if before else {}
         headers = _headers(call, known) if body else {}

@@ -251,7 +251,9 @@ class _Gate:
         self._attempt = None
         with intercept.suppressed():
             try:
-                redacted = self._owner.redactor().outcome(outcome)
+                redacted = self._owner.redactor().outcome(
+                    outcome, self._opened.call.kind
+                )
                 ended = _ended(attempt, redacted)
                 self._owner.unsaved[write.place] = ended
                 self._owner.log().settle(ended)

@@ -16,6 +16,7 @@ from otel_agent_replay.model.payload import (
 __all__ = [
     "EFFECT_KINDS",
     "FRAME_KINDS",
+    "MEASURED_KINDS",
     "Call",
     "Effect",
     "Ended",
@@ -50,6 +51,9 @@ EFFECT_KINDS: Final[frozenset[Kind]] = frozenset(
     {"clock", "random", "environment", "file"}
 )
 """Kinds that read the world around the agent; recorded only where asked for."""
+
+MEASURED_KINDS: Final[frozenset[Kind]] = frozenset({"clock", "random"})
+"""Kinds whose values say nothing of anybody, however much a number looks like a card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

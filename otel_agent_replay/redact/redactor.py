@@ -9,7 +9,13 @@ from itertools import accumulate, pairwise
 from types import TracebackType
 from typing import Final, cast
 
-from otel_agent_replay.model.call import Call, Outcome, RecordedException
+from otel_agent_replay.model.call import (
+    MEASURED_KINDS,
+    Call,
+    Kind,
+    Outcome,
+    RecordedException,
+)
 from otel_agent_replay.model.payload import (
     Chunk,
     Headers,
@@ -297,14 +303,18 @@ class Redactor:
             attributes=as_json(attributes),
         )
 
-    def outcome(self, outcome: Outcome) -> Outcome:
-        """Return an outcome redacted: value, items, response, error."""
+    def outcome(self, outcome: Outcome, kind: Kind) -> Outcome:
+        """Return what came of a call of a kind, redacted: value, items, response, error.
+
+        What was read of the clock or drawn at random stays as it is.
+        """
         if not self.policy.enabled:
             return outcome
         value, items = outcome.value, outcome.items
         response, error = outcome.response, outcome.error
+        plain = value is None or kind in MEASURED_KINDS
         return Outcome(
-            value=None if value is None else self.value(value),
+            value=value if plain else self.value(value),
             items=None if items is None else tuple(self.value(item) for item in items),
             response=None if response is None else self.response(response),
             error=None if error is None else self._error(error),

@@ -117,7 +117,7 @@ class Replayer:
                     opened.call.name, place.step, names_above(opened), outcomes
                 )
         elif (place.root or place.instead) and self._plan.mode == "replay":
-            now = self._tools.redact_outcome(outcome)
+            now = self._tools.redact_outcome(outcome, opened.call.kind)
             with self._lock:
                 self._ended(opened, place, now)
 

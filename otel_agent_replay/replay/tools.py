@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from otel_agent_replay.model.call import Call, Outcome
+from otel_agent_replay.model.call import Call, Kind, Outcome
 from otel_agent_replay.model.messages import ModelRequest
 from otel_agent_replay.model.step import Step
 
@@ -18,7 +18,7 @@ class Tools:
 
     Attributes:
         redact: Redacts a live call by the recording's policy.
-        redact_outcome: The same for an outcome.
+        redact_outcome: The same for what came of a call of a kind.
         rewrite: Applies a fork's changes to a live model call.
         render_answer: Gives the outcome of a model step with another text.
         read: Reads what a model call says off the wire; None if it cannot be read.
@@ -27,7 +27,7 @@ class Tools:
     """
 
     redact: Callable[[Call], Call]
-    redact_outcome: Callable[[Outcome], Outcome]
+    redact_outcome: Callable[[Outcome, Kind], Outcome]
     rewrite: Callable[[Call], Call] = field(default=lambda call: call)
     render_answer: Callable[[Step, str], Outcome] = field(
         default=lambda step, _: step.outcome,

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 
+import pytest
+
 from otel_agent_replay.model.call import Call, Outcome, RecordedException
 from otel_agent_replay.model.payload import Chunk, HttpRequest, HttpResponse
 
@@ -46,13 +48,22 @@ def test_nothing_planted_is_left_in_an_outcome(redactor, elsewhere, planted):
         ),
         ended="failed",
     )
-    made = redactor.outcome(outcome)
+    made = redactor.outcome(outcome, "tool")
     shown = repr(dataclasses.asdict(made))
     assert planted not in shown
     assert repr(planted)[1:-1] not in shown
     assert made.error.args == (redactor.text(planted), 1)
     assert made.ended == "failed"
-    assert elsewhere.outcome(made) == made
+    assert elsewhere.outcome(made, "tool") == made
+
+
+@pytest.mark.parametrize("kind", ["clock", "random"])
+def test_a_reading_that_looks_like_a_card_stays(redactor, kind):
+    """A clock's number says nothing of anybody, and has to come back to the bit."""
+    like_a_card = 22_766_945_067_015
+    made = redactor.outcome(Outcome(value=like_a_card), kind)
+    assert made.value == like_a_card
+    assert redactor.outcome(Outcome(value=like_a_card), "tool").value != like_a_card
 
 
 def test_one_secret_is_one_pseudonym_wherever_it_stands(redactor):

@@ -26,7 +26,7 @@ def test_no_part_of_an_exception_keeps_a_secret():
     group = ExceptionGroup(f"about {SECRET}", [LookupFailedError(SECRET)])
     recorded = record_exception(group)
 
-    redacted = redactor.outcome(Outcome(error=recorded)).error
+    redacted = redactor.outcome(Outcome(error=recorded), "tool").error
 
     for text in (SECRET, "hunter2"):
         assert text in repr(recorded)

@@ -119,7 +119,7 @@ def test_off_changes_nothing():
     assert redactor.value({"password": "x"}) == {"password": "x"}
     assert redactor.attributes({"db.password": "x"}) == {"db.password": "x"}
     outcome = Outcome(value=text)
-    assert redactor.outcome(outcome) is outcome
+    assert redactor.outcome(outcome, "tool") is outcome
     assert Policy.off().identity.name == "off"
 
 

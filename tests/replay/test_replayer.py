@@ -440,7 +440,7 @@ def test_a_call_that_cannot_be_redacted_stops_the_agent():
 
     run = Run(run_id="r", trace_id="t")
     replayer = Replayer(
-        run, plan_of(run, "replay"), Tools(redact=fail, redact_outcome=lambda o: o)
+        run, plan_of(run, "replay"), Tools(redact=fail, redact_outcome=lambda o, _: o)
     )
 
     with session(replayer), pytest.raises(ReplayStopped):
