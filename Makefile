@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest
 
-.PHONY: all install format lint types layers test test-oldest test-litellm bench clean
+.PHONY: all install format lint types layers test test-oldest test-litellm \
+	collector test-collector bench clean
 
 all: lint types layers test
 
@@ -41,6 +42,15 @@ test-litellm:
 	.venv-litellm/bin/pip install --quiet -e '.[dev]' 'litellm>=1.100' 'openai<3'
 	.venv-litellm/bin/pytest tests/loop/sdks -k litellm
 
+# A Collector, built from its modules (needs Go), and the runs that go through it.
+collector: .collector/otelcol
+.collector/otelcol: collector-config/build.yaml
+	go run go.opentelemetry.io/collector/cmd/builder@v0.161.0 --config $<
+
+test-collector: install .collector/otelcol
+	AGENT_REPLAY_TEST_COLLECTOR=$(CURDIR)/.collector/otelcol \
+		$(PYTEST) tests/loop/test_collector.py
+
 # Benchmarks that take minutes; AGENT_REPLAY_CORPUS names what they run on.
 bench:
 	$(PYTHON) -m venv .venv-bench
@@ -50,4 +60,4 @@ bench:
 	.venv-bench/bin/python benchmarks/store.py
 
 clean:
-	rm -rf .venv .venv-bench .venv-oldest .venv-litellm build dist
+	rm -rf .collector .venv .venv-bench .venv-oldest .venv-litellm build dist

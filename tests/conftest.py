@@ -18,6 +18,7 @@ def clean_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         if name.startswith("AGENT_REPLAY_") and name not in {
             "AGENT_REPLAY_CORPUS",
             "AGENT_REPLAY_TEST_CLICKHOUSE",
+            "AGENT_REPLAY_TEST_COLLECTOR",
         }:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
