@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest
 
-.PHONY: all install format lint types layers test test-oldest test-litellm \
+.PHONY: all install format lint types layers test test-oldest test-openai2 \
 	collector test-collector bench clean
 
 all: lint types layers test
@@ -36,11 +36,11 @@ test-oldest:
 	.venv-oldest/bin/pip install --quiet -e '.[dev]' -c tests/oldest.txt
 	.venv-oldest/bin/pytest -n auto tests/capture tests/loop -k 'not trajectories and not corpus'
 
-# litellm holds the openai SDK at version 2, so it has an environment of its own.
-test-litellm:
-	$(PYTHON) -m venv .venv-litellm
-	.venv-litellm/bin/pip install --quiet -e '.[dev]' 'litellm>=1.100' 'openai<3'
-	.venv-litellm/bin/pytest tests/loop/sdks -k litellm
+# litellm and OpenAI Agents hold the openai SDK at version 2: an environment of their own.
+test-openai2:
+	$(PYTHON) -m venv .venv-openai2
+	.venv-openai2/bin/pip install --quiet -e '.[dev]' 'litellm>=1.100' 'openai-agents>=0.20' 'openai<3'
+	.venv-openai2/bin/pytest tests/loop/sdks -k 'litellm or openai_agents'
 
 # A Collector, built from its modules (needs Go), and the runs that go through it.
 collector: .collector/otelcol
@@ -60,4 +60,4 @@ bench:
 	.venv-bench/bin/python benchmarks/store.py
 
 clean:
-	rm -rf .collector .venv .venv-bench .venv-oldest .venv-litellm build dist
+	rm -rf .collector .venv .venv-bench .venv-oldest .venv-openai2 build dist

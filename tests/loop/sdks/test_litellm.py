@@ -23,7 +23,7 @@ def litellm(monkeypatch):
     """Import it without letting it ask the network for its prices."""
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     return pytest.importorskip(
-        "litellm", reason="litellm needs openai 2; run in an environment of its own"
+        "litellm", reason="litellm needs openai 2: `make test-openai2`"
     )
 
 

@@ -13,7 +13,7 @@ from otel_agent_replay import tool
 from tests.loop.sdks.answers import ASKED, CALLS, STORY
 
 agents = pytest.importorskip(
-    "agents", reason="openai-agents is not installed beside the other SDKs"
+    "agents", reason="openai-agents needs openai 2: `make test-openai2`"
 )
 
 
