@@ -1,4 +1,4 @@
--- Three roles for a store in the database agent_replay: replace the name where yours
+-- Roles for a store in the database agent_replay: replace the name where yours
 -- differs. Run it as an administrator, once `agent-replay store init` has made the
 -- tables: the views and the summary work with the rights of the user who made them.
 
@@ -9,6 +9,19 @@ GRANT INSERT ON agent_replay.otel_traces TO agent_replay_writer;
 GRANT INSERT ON agent_replay.agent_replay_contents TO agent_replay_writer;
 GRANT SELECT, INSERT ON agent_replay.agent_replay_settings TO agent_replay_writer;
 GRANT SELECT ON agent_replay.agent_replay_migrations TO agent_replay_writer;
+
+-- Beside the writer: for agents that make writes with an idempotency key. Before such a
+-- write, and in a resume, it must be read what became of it: keys and outcomes, as
+-- they were redacted, of all tenants.
+CREATE ROLE IF NOT EXISTS agent_replay_intender;
+GRANT SELECT, INSERT ON agent_replay.agent_replay_intentions TO agent_replay_intender;
+
+-- For LangGraph's AgentReplaySaver, alone or beside the writer: the states of all
+-- threads, as they are. Without ALTER DELETE it goes on and reads, but neither deletes
+-- threads nor resumes a run that wrote to one.
+CREATE ROLE IF NOT EXISTS agent_replay_saver;
+GRANT SELECT, INSERT, ALTER DELETE ON agent_replay.agent_replay_states TO agent_replay_saver;
+GRANT SELECT ON agent_replay.agent_replay_migrations TO agent_replay_saver;
 
 -- Lists runs and what they cost; sees no payload, and no attribute that may hold one.
 CREATE ROLE IF NOT EXISTS agent_replay_reader;

@@ -32,10 +32,12 @@ class StoreUnavailableError(StoreError):
     def __init__(self, url: str, problem: str) -> None:
         self.url = url
         self.problem = problem
-        super().__init__(
-            f"Store {url} cannot be reached: {problem}. "
-            "Check the address and that the server runs, then try again.",
+        check = (
+            "the path, and that this user may write to the file and its folder"
+            if url.startswith("sqlite:")
+            else "the address and that the server runs, then try again"
         )
+        super().__init__(f"Store {url} cannot be reached: {problem}. Check {check}.")
 
     def __reduce__(self) -> tuple[type[StoreUnavailableError], tuple[str, str]]:
         return type(self), (self.url, self.problem)

@@ -200,7 +200,8 @@ class Store(SpanWriter, Protocol):
     def prune(self, keep: Retention, *, now_ns: int, dry_run: bool = False) -> Pruned:
         """Delete every run that is past its days, as `erase` does; count them.
 
-        Runs marked `golden` stay. With `dry_run` nothing is deleted.
+        Runs marked `golden` stay. What was intended in a run of which no span ever
+        came goes after the days of a failed one. With `dry_run` nothing is deleted.
         """
 
     def purge(self) -> None:

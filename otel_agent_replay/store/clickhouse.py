@@ -48,7 +48,6 @@ from otel_agent_replay.store.clickhouse_schema import (
     MARKS,
     SETTINGS,
     SPANS,
-    STATES,
 )
 from otel_agent_replay.store.clickhouse_sql import (
     CONTENT_COLUMNS,
@@ -71,6 +70,7 @@ from otel_agent_replay.store.clickhouse_tables import (
 )
 from otel_agent_replay.store.clickhouse_upkeep import (
     delete_runs,
+    drop_strays,
     expired,
     hold,
     hold_golden,
@@ -120,6 +120,8 @@ class ClickHouseStore(Store):
     ) -> Self:
         """Make the tables, or bring them up to date, and open the store.
 
+        What somebody has dropped is made again, and runs are added up anew.
+
         Args:
             url: Its URL.
             cluster: The cluster, as in the server's `remote_servers`, on which the
@@ -128,7 +130,9 @@ class ClickHouseStore(Store):
             keep_days: After how many days the server itself drops what nobody
                 pruned; by default those of a flagged run.
         """
-        wanted = Wanted(cluster=cluster, text_index=text_index, keep_days=keep_days)
+        wanted = Wanted(
+            cluster=cluster, text_index=text_index, keep_days=keep_days, repaired=True
+        )
         return cls(url, wanted=wanted)
 
     @property
@@ -155,15 +159,16 @@ class ClickHouseStore(Store):
         self._server.insert(SPANS, SPAN_COLUMNS, columns, token=batch.token)
 
     def runs(self, where: RunFilter = ALL_RUNS) -> list[RunSummary]:
-        if where.min_cost_usd is not None or where.max_cost_usd is not None:
-            return self._listed(where, self._layout())
-        # Spans that came twice change the sums of a run, not which runs fit.
+        if where.max_cost_usd is not None:
+            # A run seems dearer than it is if spans came twice, and would be missed.
+            rows = self._listed(where, self._layout())
+            return [*map(summary_of, rows)]
+        # Else these change the sums of a run, and find runs that do not fit.
         layout = self._layout_of(doubled=False)
-        found = self._listed(where, layout)
-        traces = [run.trace_id for run in found] if len(found) <= _MOST_ASKED else None
-        if layout.summary and self._doubled(traces):
-            return self._listed(where, replace(layout, doubled=True))
-        return found
+        rows = self._listed(where, layout)
+        if layout.summary and self._doubled([each for row in rows for each in row[-1]]):
+            rows = self._listed(where, replace(layout, doubled=True))
+        return [*map(summary_of, rows)]
 
     def spans(self, run_id: str) -> tuple[SpanRecord, ...]:
         usual = {run_id, trace_scope(run_id)}
@@ -190,9 +195,8 @@ class ClickHouseStore(Store):
 
     def erase(self, run_id: str) -> int:
         self._traces(run_id)
+        self.states().erase(run_id)
         count = delete_runs(self._server, self._tables, [run_id])
-        if STATES in self._tables.names:
-            self.states().erase(run_id)
         self._sent = set()
         purge(self._server, self._tables, wait=False)
         return count
@@ -211,6 +215,8 @@ class ClickHouseStore(Store):
         if not dry_run:
             hold_golden(self._server, self._tables)
         pruned = prune(self._server, self._tables, past, dry_run=dry_run)
+        if not dry_run:
+            drop_strays(self._server, self._tables, keep, now_ns)
         if past and not dry_run:
             self._sent = set()
             purge(self._server, self._tables, wait=False)
@@ -223,9 +229,7 @@ class ClickHouseStore(Store):
         return stats(self._server, self._tables, self._layout())
 
     def states(self) -> ClickHouseStates:
-        if STATES not in self._tables.names:
-            self._prepare(Wanted(), create=True)
-        return ClickHouseStates(self._server, self._tables)
+        return ClickHouseStates(self._server, self._tables, self._made)
 
     def setting(self, name: str) -> str | None:
         if SETTINGS not in self._tables.names:
@@ -282,17 +286,22 @@ class ClickHouseStore(Store):
             # A subquery is answered by all servers, once.
             self._server.use(distributed_product_mode="global")
 
-    def _listed(self, where: RunFilter, layout: Layout) -> list[RunSummary]:
+    def _made(self) -> Tables:
+        """Make what is missing; return what there is."""
+        self._prepare(Wanted(), create=True)
+        return self._tables
+
+    def _listed(self, where: RunFilter, layout: Layout) -> Sequence[Sequence[Any]]:
         query, parameters = runs_query(where, layout)
-        return [summary_of(row) for row in self._server.rows(query, **parameters)]
+        return self._server.rows(query, **parameters)
 
     def _layout(self) -> Layout:
         """Return what there is to read sums from."""
-        return self._layout_of(doubled=self._tables.complete and self._doubled())
+        return self._layout_of(doubled=self._tables.summed and self._doubled())
 
     def _layout_of(self, *, doubled: bool) -> Layout:
         return Layout(
-            summary=self._tables.complete,
+            summary=self._tables.summed,
             run_id=self._tables.run_id,
             doubled=doubled,
             text_index=self._tables.text_index,
@@ -300,8 +309,10 @@ class ClickHouseStore(Store):
 
     def _doubled(self, traces: Sequence[str] | None = None) -> bool:
         """Tell whether a span was inserted twice, in these traces or in any."""
-        among = DOUBLED if traces is None else doubled_among("traces")
-        given = {} if traces is None else {"traces": traces}
+        if traces is None or len(traces) > _MOST_ASKED:
+            among, given = DOUBLED, {}
+        else:
+            among, given = doubled_among("traces"), {"traces": traces}
         query = f"SELECT count() FROM ({among})"  # noqa: S608
         return bool(self._server.rows(query, **given)[0][0])
 
@@ -329,7 +340,7 @@ class ClickHouseStore(Store):
 
     def _rows(self, run_id: str) -> list[Row]:
         columns: Sequence[Sequence[Any]] = ()
-        if self._tables.complete and run_id:
+        if self._tables.summed and run_id:
             columns = self._server.columns(spans_query(OWN), id=run_id)
         if not columns:
             where, parameters = self._place(run_id)
@@ -351,7 +362,7 @@ class ClickHouseStore(Store):
 
     def _place(self, run_id: str) -> tuple[str, dict[str, Any]]:
         """Return the condition that finds the spans of a run's traces, and its values."""
-        if not self._tables.complete:
+        if not self._tables.summed:
             where = "TraceId IN {traces:Array(String)}"
             return where, {"traces": self._traces(run_id)}
         rows = self._server.rows(PLACE, id=run_id)
@@ -364,7 +375,7 @@ class ClickHouseStore(Store):
 
     def _traces(self, run_id: str) -> list[str]:
         """Return the traces that hold the run."""
-        if self._tables.complete:
+        if self._tables.summed:
             return traces_of(run_id, self._server.rows(PLACE, id=run_id))
         query = traces_query(run_id_of(materialized=self._tables.run_id))
         return traces_of(run_id, self._server.rows(query, id=run_id))

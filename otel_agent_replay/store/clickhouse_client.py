@@ -38,6 +38,7 @@ _TEXTS: Final = frozenset(
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
 _BY_CHANCE: Final = 4
+_READ_ONLY: Final = re.compile(r"Setting \w+ is readonly")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +240,10 @@ class ClickHouse:
             if code in _OUR_MISTAKE:
                 raise
             problem = self._safe(str(error))
+            if _READ_ONLY.match(problem):
+                # Said by the client, of a setting that comes with each change.
+                problem = "this user may only read"
+                raise StoreAccessError(self.address.shown, problem) from None
             if code in _DENIED:
                 raise StoreAccessError(self.address.shown, problem) from None
             raise StoreUnavailableError(self.address.shown, problem) from None

@@ -12,11 +12,11 @@ from typing import Any, Final, get_args
 
 from otel_agent_replay import semconv
 from otel_agent_replay.model.payload import dump_json
-from otel_agent_replay.model.run import RunClass, RunFilter, RunStatus
+from otel_agent_replay.model.run import RunClass, RunFilter, RunMark, RunStatus
 from otel_agent_replay.store.clickhouse_schema import CONTENTS, PARTS, RUNS, STEPS
 from otel_agent_replay.store.clickhouse_sql import run_id_of
 
-__all__ = ["DOUBLED", "Layout", "doubled_among", "folded", "runs_query"]
+__all__ = ["DOUBLED", "Layout", "doubled_among", "folded", "marked", "runs_query"]
 
 DOUBLED: Final = f"""
     SELECT TraceId, RunId FROM {RUNS} GROUP BY TraceId, RunId
@@ -60,16 +60,13 @@ class Layout:
 
 def folded(layout: Layout) -> str:
     """Return the query for all runs: one row a run, each span counted once."""
-    marked = "(SELECT RunId FROM agent_replay_marked WHERE Mark = '{}')"
-    flagged = f"run_id IN {marked.format('flagged')}" if layout.summary else "0"
-    golden = f"run_id IN {marked.format('golden')}" if layout.summary else "0"
+    flagged = marked(layout, "flagged")
     return f"""
         SELECT *,
             multiIf(NOT headed, 'interrupted', Top.9 IN ({_quoted(RunStatus)}),
                 Top.9, 'failed') AS run_state,
             multiIf({flagged}, 'flagged', Top.10 IN ({_quoted(RunClass)}), Top.10,
                 run_state = 'success', 'success', 'failed') AS class,
-            {golden} AS golden,
             if(headed, Top.4, any_trace) AS trace,
             if(Top.5 != '', Top.5, any_agent) AS agent,
             Top.6 AS version,
@@ -84,6 +81,7 @@ def folded(layout: Layout) -> str:
                 max(part.Head) AS Top,
                 Top.1 >= 0 AS headed,
                 min(TraceId) AS any_trace,
+                groupUniqArray(TraceId) AS traces,
                 max(part.Agent) AS any_agent,
                 max(part.UserId) AS any_user,
                 max(part.Conversation) AS any_conversation,
@@ -102,6 +100,12 @@ def folded(layout: Layout) -> str:
         WHERE own OR genai"""  # noqa: S608
 
 
+def marked(layout: Layout, mark: RunMark) -> str:
+    """Return the condition that a run has a mark."""
+    found = f"SELECT RunId FROM agent_replay_marked WHERE Mark = '{mark}'"  # noqa: S608
+    return f"run_id IN ({found})" if layout.summary else "0"
+
+
 def doubled_among(parameter: str) -> str:
     """Return `DOUBLED` for the traces that a parameter lists."""
     among = f"WHERE TraceId IN {{{parameter}:Array(String)}} GROUP BY"
@@ -109,7 +113,10 @@ def doubled_among(parameter: str) -> str:
 
 
 def runs_query(where: RunFilter, layout: Layout) -> tuple[str, dict[str, Any]]:
-    """Return the query for a run list, and its parameters."""
+    """Return the query for a run list, and its parameters.
+
+    A row has the columns of `summary_of`, and then all traces of the run.
+    """
     parameters: dict[str, Any] = {"limit": where.limit}
     conditions = ["1"]
     for name, condition in _CONDITIONS.items():
@@ -124,7 +131,7 @@ def runs_query(where: RunFilter, layout: Layout) -> tuple[str, dict[str, Any]]:
     query = f"""
         SELECT run_id, trace, agent, version, user_id, conversation, run_state,
             class, parent, JSONExtract(tags, 'Array(String)'), started, ended,
-            step_count, tokens_in, tokens_out, cost, lost
+            step_count, tokens_in, tokens_out, cost, lost, traces
         FROM ({folded(layout)})
         WHERE {" AND ".join(conditions)}
         ORDER BY started DESC, run_id LIMIT {{limit:UInt32}}"""  # noqa: S608
@@ -149,9 +156,13 @@ def _parts(layout: Layout) -> str:
 
 
 def _owned(layout: Layout) -> str:
-    """Return the query for the traces that have runs of our own."""
+    """Return the query for the traces that have runs of our own.
+
+    Of a summary only those that have spans of no run too: mostly there are few.
+    """
     if layout.summary:
-        return f"SELECT TraceId FROM {RUNS} WHERE RunId != ''"  # noqa: S608
+        strays = f"SELECT TraceId FROM {RUNS} WHERE RunId = ''"  # noqa: S608
+        return f"SELECT TraceId FROM {RUNS} WHERE RunId != '' AND TraceId IN ({strays})"  # noqa: S608
     run_id = run_id_of(materialized=layout.run_id)
     return f"SELECT TraceId FROM otel_traces WHERE {run_id} != ''"  # noqa: S608
 

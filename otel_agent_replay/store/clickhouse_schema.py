@@ -14,6 +14,7 @@ __all__ = [
     "INTENTIONS",
     "KNOWN",
     "LOCAL",
+    "MADE",
     "MARKS",
     "MIGRATIONS",
     "PARTS",
@@ -22,11 +23,13 @@ __all__ = [
     "SPANS",
     "STATES",
     "STEPS",
+    "SUMMING",
     "WINDOW",
     "adapt",
     "backfill",
     "ddl",
     "expiry",
+    "kept_days",
     "kept_until",
     "migrations_table",
     "statements",
@@ -41,6 +44,8 @@ MARKS: Final = "agent_replay_marks"
 INTENTIONS: Final = "agent_replay_intentions"
 SETTINGS: Final = "agent_replay_settings"
 STATES: Final = "agent_replay_states"
+SUMMING: Final = "agent_replay_runs_mv"
+"""The view that adds spans up into `RUNS` as they come."""
 MIGRATIONS: Final = "agent_replay_migrations"
 LOCAL: Final = "_local"
 """What the name of a table ends in that holds one shard's rows."""
@@ -55,7 +60,7 @@ _REPLICATED_WINDOW: Final = (
     " replicated_deduplication_window_seconds = 604800"
 )
 _STEPS_VIEW: Final = "VIEW IF NOT EXISTS agent_replay_steps"
-_RUNS_VIEW: Final = "VIEW IF NOT EXISTS agent_replay_runs_mv"
+_RUNS_VIEW: Final = f"VIEW IF NOT EXISTS {SUMMING}"
 _SHARDED: Final = {
     SPANS: "cityHash64(TraceId)",
     CONTENTS: "cityHash64(Scope)",
@@ -69,7 +74,18 @@ _MIGRATIONS_TABLE: Final = f"""CREATE TABLE IF NOT EXISTS {MIGRATIONS} (
 ) ENGINE = ReplacingMergeTree
 ORDER BY Version"""
 # Contents are written before the spans that name them, and go after them.
-_LATER_DAYS: Final = {SPANS: 1, CONTENTS: 2}
+_LATER_DAYS: Final = {SPANS: 1, CONTENTS: 2, INTENTIONS: 1}
+_CAME: Final = {INTENTIONS: "toDate(WrittenAt)"}
+"""The day that a row came on, where the table tells it."""
+
+
+MADE: Final = {
+    name: known.version
+    for known in KNOWN
+    for text in known.statements
+    for name in re.findall(r"^CREATE (?:[A-Z]+ )+IF NOT EXISTS (\w+)", text)
+}
+"""Our tables and views, and the schema versions that brought them."""
 
 
 def _body(view: str) -> str:
@@ -111,7 +127,7 @@ def expiry(table: str, days: int, *, cluster: str | None = None) -> Iterator[str
     column = f"COLUMN {{}} KeepUntil Date DEFAULT {kept_until(table, days)}"
     yield f"{alter} ADD {column.format('IF NOT EXISTS')} CODEC(ZSTD(1))"
     yield f"{alter} MODIFY {column.format('')}"
-    if cluster:
+    if cluster and table in _SHARDED:
         # The table of all shards gives a row what it leaves out, and is read too.
         spread = f"ALTER TABLE {table} ON CLUSTER '{cluster}'"
         yield f"{spread} ADD {column.format('IF NOT EXISTS')}"
@@ -120,8 +136,18 @@ def expiry(table: str, days: int, *, cluster: str | None = None) -> Iterator[str
 
 
 def kept_until(table: str, days: int) -> str:
-    """Return the expression of the day on which a row that comes now is dropped."""
-    return f"today() + {days + _LATER_DAYS[table]}"
+    """Return the expression of the day on which a row is dropped."""
+    return f"{_CAME.get(table, 'today()')} + {days + _LATER_DAYS[table]}"
+
+
+def kept_days(contents: str) -> int | None:
+    """Return the days after which the server drops rows; None if it drops none.
+
+    Args:
+        contents: The statement that makes the table of contents.
+    """
+    found = re.search(r"`KeepUntil` Date DEFAULT today\(\) \+ (\d+)", contents)
+    return int(found[1]) - _LATER_DAYS[CONTENTS] if found else None
 
 
 def backfill(*, cluster: str | None = None) -> str:
@@ -142,7 +168,7 @@ def ddl(
     for migration in KNOWN:
         texts += statements(migration, cluster=cluster)
     texts += adapt(cluster=cluster)
-    for table in (SPANS, CONTENTS):
+    for table in _LATER_DAYS:
         texts += expiry(table, keep_days or Retention().flagged, cluster=cluster)
     if text_index:
         texts.append(text_index_statement(cluster=cluster))
@@ -165,7 +191,9 @@ def migrations_table(*, cluster: str | None = None) -> Sequence[str]:
 
 
 def _rows_of(table: str, cluster: str | None) -> str:
-    return f"{table}{LOCAL} ON CLUSTER '{cluster}'" if cluster else table
+    if not cluster:
+        return table
+    return f"{table}{LOCAL if table in _SHARDED else ''} ON CLUSTER '{cluster}'"
 
 
 def _placed(text: str, cluster: str | None) -> Iterator[str]:
@@ -206,7 +234,7 @@ def _clustered(text: str, cluster: str) -> Iterator[str]:
 
 def _clustered_view(text: str, on: str) -> str:
     text = re.sub(r"(VIEW IF NOT EXISTS \w+)", rf"\1 {on}", text, count=1)
-    if "agent_replay_runs_mv" in text:
+    if SUMMING in text:
         text = text.replace(f"TO {RUNS}\n", f"TO {RUNS}{LOCAL}\n")
         return text.replace(f"FROM {SPANS}", f"FROM {SPANS}{LOCAL}")
     return re.sub(r"\bIN \(\s*SELECT", "GLOBAL IN (SELECT", text)

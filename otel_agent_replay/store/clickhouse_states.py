@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from otel_agent_replay.store.clickhouse_client import ClickHouse
@@ -44,17 +44,22 @@ _THREAD: Final = "Thread = {thread:String}"
 
 
 class ClickHouseStates(States):
-    """The states in a ClickHouse database."""
+    """The states in a ClickHouse database; a table is made when something is added."""
 
-    def __init__(self, server: ClickHouse, tables: Tables) -> None:
+    def __init__(
+        self, server: ClickHouse, tables: Tables, make: Callable[[], Tables]
+    ) -> None:
         self._server = server
         self._tables = tables
+        self._make = make
 
     @property
     def url(self) -> str:
         return self._server.address.shown
 
     def add(self, batch: StateBatch) -> bool:
+        if not self._tables.has(STATES):
+            self._tables = self._make()
         if not self._all_there(batch):
             return False
         rows = [*rows_of(batch)]
@@ -158,6 +163,8 @@ class ClickHouseStates(States):
         return len(found)
 
     def count(self) -> int:
+        if not self._tables.has(STATES):
+            return 0
         query = f"SELECT count() FROM {STATES} FINAL WHERE Sort = 'checkpoint'"
         return int(self._server.rows(query)[0][0])
 
@@ -224,10 +231,14 @@ class ClickHouseStates(States):
         return rows
 
     def _rows(self, where: str, **given: str | Sequence[str]) -> list[StateRow]:
+        if not self._tables.has(STATES):
+            return []
         rows = self._server.rows(f"{_FROM} {where}", **given)
         return [StateRow(*row) for row in rows]
 
     def _delete(self, where: str, **given: str | Sequence[str]) -> None:
+        if not self._tables.has(STATES):
+            return
         self._server.command_with(self._tables.deletion(STATES, where), **given)
 
 
@@ -238,6 +249,7 @@ def _conditions(where: StateFilter) -> tuple[str, dict[str, Any]]:
         "Namespace = {space:String}": ("space", where.namespace),
         "Name = {name:String}": ("name", where.checkpoint_id),
         "Name < {before:String}": ("before", where.before),
+        "RecordedBy = {run:String} AND RecordedBy != ''": ("run", where.recorded_by),
     }
     conditions = ["Sort = 'checkpoint'"]
     conditions += [text for text, (_, value) in named.items() if value is not None]

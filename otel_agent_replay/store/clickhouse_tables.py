@@ -12,16 +12,21 @@ from otel_agent_replay.model.run import Retention
 from otel_agent_replay.store.clickhouse_client import ClickHouse
 from otel_agent_replay.store.clickhouse_schema import (
     CONTENTS,
+    INTENTIONS,
     KNOWN,
     LOCAL,
+    MADE,
+    MARKS,
     MIGRATIONS,
     RUNS,
     SPANS,
     STATES,
+    SUMMING,
     WINDOW,
     adapt,
     backfill,
     expiry,
+    kept_days,
     migrations_table,
     statements,
     text_index_statement,
@@ -32,9 +37,10 @@ from otel_agent_replay.store.migrate import Migration, pending
 __all__ = ["Tables", "Wanted", "look", "prepare", "problems"]
 
 _WINDOW_SETTING: Final = "non_replicated_deduplication_window"
-_REWRITTEN: Final = (SPANS, CONTENTS, RUNS, STATES)
-_SUMMED: Final = 2
-"""The schema version that brought the summary of runs."""
+_REWRITTEN: Final = (SPANS, CONTENTS, RUNS, MARKS, STATES, INTENTIONS)
+_NEEDED: Final = frozenset(name for name in SPAN_COLUMNS if "." not in name)
+_INTENTIONS_END: Final = 40
+"""The schema version since which the server drops intentions by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,7 @@ class Wanted:
     cluster: str | None = None
     text_index: bool = False
     keep_days: int | None = None
+    repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +64,8 @@ class Tables:
         cluster: The cluster whose tables these are, None for one server.
         hosts: How many servers that cluster has.
         text_index: Contents have a text index.
+        keep_days: After how many days the server drops rows by itself.
+        alien: Columns of a Collector's table that `otel_traces` lacks.
     """
 
     names: frozenset[str] = frozenset()
@@ -65,29 +74,46 @@ class Tables:
     cluster: str | None = None
     hosts: int = 1
     text_index: bool = False
+    keep_days: int = Retention().flagged
+    alien: tuple[str, ...] = ()
 
     @property
-    def complete(self) -> bool:
-        """Whether the tables of this version are all there."""
-        return self.schema == KNOWN[-1].version
+    def summed(self) -> bool:
+        """Whether there is a summary of runs, and marks."""
+        return self.has(RUNS)
+
+    def has(self, table: str) -> bool:
+        """Tell whether one of our tables is there, also if this user may not know."""
+        return self.schema >= MADE[table]
+
+    @property
+    def lacking(self) -> list[str]:
+        """Those of our tables and views that are gone, or that this user may not know."""
+        return [n for n, v in MADE.items() if v <= self.schema and n not in self.names]
+
+    @property
+    def expiring(self) -> tuple[str, ...]:
+        """The tables of which the server drops rows by itself."""
+        since = {SPANS: self.run_id, CONTENTS: self.has(CONTENTS)}
+        since[INTENTIONS] = self.schema >= _INTENTIONS_END
+        return tuple(table for table, there in since.items() if there)
 
     def deletion(self, table: str, where: str) -> str:
         """Return the statement that deletes rows, on every server."""
-        return f"DELETE FROM {self._everywhere(table)} WHERE {where}"  # noqa: S608
+        return f"DELETE FROM {self.everywhere(table)} WHERE {where}"  # noqa: S608
 
     def update(self, table: str, assignment: str, where: str) -> str:
         """Return the statement that changes rows, on every server."""
-        return (
-            f"ALTER TABLE {self._everywhere(table)} UPDATE {assignment} WHERE {where}"
-        )
+        return f"ALTER TABLE {self.everywhere(table)} UPDATE {assignment} WHERE {where}"
 
     def rewritings(self, action: str) -> Iterable[str]:
         """Yield the statements that have every table's parts rewritten."""
         for table in _REWRITTEN:
             if table in self.names:
-                yield action.format(self._everywhere(table))
+                yield action.format(self.everywhere(table))
 
-    def _everywhere(self, table: str) -> str:
+    def everywhere(self, table: str) -> str:
+        """Return how a statement names the rows of a table on every server."""
         if not self.cluster or f"{table}{LOCAL}" not in self.names:
             return table
         # A cluster of one server needs no DDL that is handed round.
@@ -108,9 +134,11 @@ def look(server: ClickHouse) -> Tables:
     found = Tables(
         names=frozenset(made),
         run_id="`RunId`" in text,
+        alien=tuple(sorted(n for n in _NEEDED if text and f"`{n}`" not in text)),
         schema=_schema(server, frozenset(made)),
         cluster=spread[1] if spread else None,
         text_index=any("idx_text" in each for each in contents),
+        keep_days=next(filter(None, map(kept_days, contents)), Retention().flagged),
     )
     return replace(found, hosts=_hosts(server, found.cluster))
 
@@ -126,10 +154,18 @@ def prepare(server: ClickHouse, wanted: Wanted, *, create: bool) -> Tables:
     if not create and SPANS not in found.names:
         problem = "the database has no table otel_traces"
         raise StoreUnavailableError(server.address.shown, problem)
+    if found.alien:
+        problem = (
+            "its table otel_traces is not a Collector's, it lacks "
+            f"{', '.join(found.alien)}; use another database"
+        )
+        raise StoreUnavailableError(server.address.shown, problem)
     missing = pending(server.address.shown, found.schema, KNOWN)
     wanted = replace(wanted, cluster=wanted.cluster or found.cluster)
     if create and missing:
         _migrate(server, wanted, missing, empty=SPANS not in found.names)
+    elif wanted.repaired and found.lacking:
+        _repair(server, wanted, found)
     elif wanted.keep_days is not None:
         _expire(server, wanted)
     if wanted.text_index:
@@ -149,6 +185,11 @@ def problems(server: ClickHouse, tables: Tables) -> list[str]:
         for name, kind in SPAN_COLUMNS.items()
         if types.get(name, "").partition("(")[0] != kind.partition("(")[0]
     ]
+    if tables.lacking and _sees_all(server):
+        wrong.append(
+            f"{', '.join(tables.lacking)}: not there any more, so what was stored since"
+            " may not be listed. Make it again: agent-replay store init"
+        )
     if not tables.schema:
         wrong.append(
             "otel_traces was made by something else; payloads are not shared yet"
@@ -193,13 +234,31 @@ def _migrate(
         if migration.version == KNOWN[-1].version:
             _adapt(server, wanted)
             _expire(server, wanted)
-        if migration.version == _SUMMED:
+        if migration.version == MADE[RUNS]:
             _sum_up(server, wanted, empty=empty)
         server.insert(
             MIGRATIONS,
             {"Version": "UInt32", "Name": "String"},
             [[migration.version], [migration.name]],
         )
+
+
+def _repair(server: ClickHouse, wanted: Wanted, found: Tables) -> None:
+    """Make again what is gone, and add up the runs anew."""
+    for migration in KNOWN:
+        for statement in statements(migration, cluster=wanted.cluster):
+            server.command(statement, flatten_nested=1)
+    _adapt(server, wanted)
+    _expire(server, wanted)
+    if {RUNS, SUMMING} & {*found.lacking}:
+        # A span that comes meanwhile counts as doubled, so none is forgotten.
+        server.command(f"TRUNCATE TABLE {look(server).everywhere(RUNS)}")
+        server.command(backfill(cluster=wanted.cluster))
+
+
+def _sees_all(server: ClickHouse) -> bool:
+    """Tell whether this user may know of every table of the database."""
+    return bool(server.rows("CHECK GRANT SHOW TABLES ON *")[0][0])
 
 
 def _sum_up(server: ClickHouse, wanted: Wanted, *, empty: bool) -> None:
@@ -223,9 +282,15 @@ def _adapt(server: ClickHouse, wanted: Wanted) -> None:
 
 
 def _expire(server: ClickHouse, wanted: Wanted) -> None:
-    """Have the server drop what nobody pruned; what a Collector made stays its own."""
-    days = Retention().flagged if wanted.keep_days is None else wanted.keep_days
-    for table in (SPANS, CONTENTS) if look(server).run_id else (CONTENTS,):
+    """Have the server drop what nobody pruned; what a Collector made stays its own.
+
+    Nobody who opens a store changes the days that it was made with.
+    """
+    found = look(server)
+    days = found.keep_days if wanted.keep_days is None else wanted.keep_days
+    for table in (
+        (SPANS, CONTENTS, INTENTIONS) if found.run_id else (CONTENTS, INTENTIONS)
+    ):
         for each in expiry(table, days, cluster=wanted.cluster):
             server.command(each, materialize_ttl_after_modify=0)
 

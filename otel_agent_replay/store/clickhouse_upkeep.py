@@ -11,7 +11,7 @@ from otel_agent_replay.model.content import trace_scope
 from otel_agent_replay.model.run import Retention
 from otel_agent_replay.store.base import Pruned, StoreStats, TableStats
 from otel_agent_replay.store.clickhouse_client import ClickHouse
-from otel_agent_replay.store.clickhouse_runs import Layout, folded
+from otel_agent_replay.store.clickhouse_runs import Layout, folded, marked
 from otel_agent_replay.store.clickhouse_schema import (
     CONTENTS,
     INTENTIONS,
@@ -23,7 +23,16 @@ from otel_agent_replay.store.clickhouse_schema import (
 from otel_agent_replay.store.clickhouse_sql import run_id_of
 from otel_agent_replay.store.clickhouse_tables import Tables
 
-__all__ = ["delete_runs", "expired", "hold", "hold_golden", "prune", "purge", "stats"]
+__all__ = [
+    "delete_runs",
+    "drop_strays",
+    "expired",
+    "hold",
+    "hold_golden",
+    "prune",
+    "purge",
+    "stats",
+]
 
 _DAY_NS: Final = 86_400_000_000_000
 _AT_ONCE: Final = 500  # ids of a request; the server takes 128 KiB a parameter
@@ -63,15 +72,21 @@ def delete_runs(
     if dry_run:
         return count
     server.command_with(tables.deletion(SPANS, where), **given)
-    if tables.complete:
+    scopes = [*run_ids, *map(trace_scope, alone)]
+    of_scopes, of_runs = (
+        f"{column} IN {{names:Array(String)}}" for column in ("Scope", "RunId")
+    )
+    # The summary last: a run is found there, so what fails before can be tried again.
+    for table, which, names in (
+        (CONTENTS, of_scopes, scopes),
+        (INTENTIONS, of_runs, run_ids),
+        (MARKS, of_runs, run_ids),
+    ):
+        if tables.has(table):
+            server.command_with(tables.deletion(table, which), names=names)
+    if tables.summed:
         summary = where.replace(run_id, "RunId")
         server.command_with(tables.deletion(RUNS, summary), **given)
-        scopes = [*run_ids, *map(trace_scope, alone)]
-        where = "Scope IN {scopes:Array(String)}"
-        server.command_with(tables.deletion(CONTENTS, where), scopes=scopes)
-        where = "RunId IN {runs:Array(String)}"
-        server.command_with(tables.deletion(MARKS, where), runs=run_ids)
-        server.command_with(tables.deletion(INTENTIONS, where), runs=run_ids)
     return count
 
 
@@ -90,7 +105,8 @@ def expired(
         for name, days in ends.items()
     )
     rows = server.rows(
-        f"SELECT run_id, class FROM ({folded(layout)}) WHERE NOT golden AND ({past})"  # noqa: S608
+        f"""SELECT run_id, class FROM ({folded(layout)})
+        WHERE NOT {marked(layout, "golden")} AND ({past})"""  # noqa: S608
     )
     return {row[0]: row[1] for row in rows}
 
@@ -107,6 +123,24 @@ def prune(
     return Pruned(runs=dict(Counter(runs.values())), spans=spans)
 
 
+def drop_strays(
+    server: ClickHouse, tables: Tables, keep: Retention, now_ns: int
+) -> None:
+    """Delete what was intended in runs of which no span ever came."""
+    if not tables.has(INTENTIONS):
+        return
+    rows = server.rows(
+        f"""SELECT RunId FROM {INTENTIONS} GROUP BY RunId
+        HAVING max(Began) < {{before:Int64}}
+            AND RunId NOT IN (SELECT RunId FROM {RUNS})""",  # noqa: S608
+        before=now_ns - keep.failed * _DAY_NS,
+    )
+    where = "RunId IN {names:Array(String)}"
+    for start in range(0, len(rows), _AT_ONCE):
+        some = [run_id for (run_id,) in rows[start : start + _AT_ONCE]]
+        server.command_with(tables.deletion(INTENTIONS, where), names=some)
+
+
 def hold(
     server: ClickHouse, tables: Tables, run_ids: Sequence[str], *, on: bool
 ) -> None:
@@ -114,11 +148,11 @@ def hold(
     given = {
         SPANS: ("TraceId", _traces(server, tables, run_ids)),
         CONTENTS: ("Scope", [*run_ids, *map(trace_scope, run_ids)]),
+        INTENTIONS: ("RunId", [*run_ids]),
     }
-    for table, (column, values) in given.items():
-        if table == SPANS and not tables.run_id:
-            continue  # a Collector's own
-        until = _EVER if on else kept_until(table, Retention().flagged)
+    for table in tables.expiring:
+        column, values = given[table]
+        until = _EVER if on else kept_until(table, tables.keep_days)
         where = f"{column} IN {{values:Array(String)}}"
         statement = tables.update(table, f"KeepUntil = {until}", where)
         server.command_with(statement, values=values)
@@ -126,7 +160,7 @@ def hold(
 
 def hold_golden(server: ClickHouse, tables: Tables) -> None:
     """Hold the spans and payloads that came to golden runs after their mark."""
-    if not (tables.complete and tables.run_id):
+    if not (tables.summed and tables.run_id):
         return
     rows = server.rows(
         f"""SELECT DISTINCT RunId FROM {SPANS} WHERE KeepUntil < {_EVER} AND RunId IN (
@@ -178,7 +212,7 @@ def _size(row: Sequence[Any]) -> TableStats:
 def _traces(server: ClickHouse, tables: Tables, run_ids: Sequence[str]) -> list[str]:
     """Return the traces of runs; a run that is a trace is its own."""
     own = run_id_of(materialized=tables.run_id)
-    table, own = (RUNS, "RunId") if tables.complete else (SPANS, own)
+    table, own = (RUNS, "RunId") if tables.summed else (SPANS, own)
     rows = server.rows(
         f"""SELECT DISTINCT TraceId FROM {table}
         WHERE {own} IN {{runs:Array(String)}} OR TraceId IN {{runs:Array(String)}}""",  # noqa: S608
@@ -192,7 +226,7 @@ def _left_alone(
 ) -> list[str]:
     """Return those of the traces that have no run once these are gone."""
     own = run_id_of(materialized=tables.run_id)
-    table, own = (RUNS, "RunId") if tables.complete else (SPANS, own)
+    table, own = (RUNS, "RunId") if tables.summed else (SPANS, own)
     rows = server.rows(
         f"""SELECT DISTINCT TraceId FROM {table} WHERE TraceId IN
             {{traces:Array(String)}} AND {own} != ''

@@ -37,9 +37,10 @@ from otel_agent_replay.store.sqlite_runs import (
 )
 from otel_agent_replay.store.sqlite_segments import read
 from otel_agent_replay.store.sqlite_statements import select_in
-from otel_agent_replay.store.sqlite_states import SqliteStates
+from otel_agent_replay.store.sqlite_states import SqliteStates, erase_states
 from otel_agent_replay.store.sqlite_upkeep import (
     count_spans,
+    drop_strays,
     erase,
     old_runs,
     set_mark,
@@ -120,7 +121,7 @@ class SqliteStore(Store):
     def erase(self, run_id: str) -> int:
         with self._file.writing() as db:
             count = erase(db, run_id)
-        self.states().erase(run_id)
+            erase_states(db, run_id)
         self._file.give_back()
         return count
 
@@ -144,6 +145,8 @@ class SqliteStore(Store):
             if not group:
                 break
             classes.update(run_class for _, run_class in group)
+        with self._file.writing() as db:
+            drop_strays(db, keep, now_ns)
         self._file.give_back()
         return Pruned(runs=dict(classes), spans=spans)
 

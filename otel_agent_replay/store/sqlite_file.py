@@ -159,7 +159,10 @@ class SqliteFile:
         """Make the file, readable by its owner only, and its directories."""
         if not self._create:
             if not self.path.is_file():
-                raise StoreUnavailableError(self.url, "there is no such file")
+                there = (
+                    "it is no file" if self.path.exists() else "there is no such file"
+                )
+                raise StoreUnavailableError(self.url, there)
             return
         missing = [each for each in self.path.parents if not each.exists()]
         for directory in reversed(missing):

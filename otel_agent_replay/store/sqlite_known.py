@@ -23,6 +23,7 @@ __all__ = ["Known", "KnownPieces", "forget"]
 
 _MOST: Final = 200_000
 """Pieces that are remembered, of all scopes; a run of 400 steps has 2,600."""
+_MOST_SCOPES: Final = 2_000
 _ERASURES: Final = "PRAGMA user_version"
 _LARGEST: Final = 2**31 - 1
 
@@ -74,10 +75,10 @@ class KnownPieces:
                 if each.erasures == self._erasures:
                     self._scopes[scope] = each
             room = _MOST - sum(len(each.numbers) for each in self._scopes.values())
-            for scope in [*self._scopes] if room < 0 else ():
-                room += len(self._scopes.pop(scope).numbers)
-                if room >= 0:
+            for scope in [*self._scopes]:
+                if room >= 0 and len(self._scopes) <= _MOST_SCOPES:
                     break
+                room += len(self._scopes.pop(scope).numbers)
 
 
 def forget(db: sqlite3.Connection) -> None:

@@ -39,7 +39,7 @@ from otel_agent_replay.store.states import (
     live,
 )
 
-__all__ = ["SqliteStates"]
+__all__ = ["SqliteStates", "erase_states"]
 
 _AT_ONCE: Final = 5000  # rows named in one statement; none is wider than six
 _TABLES: Final = (
@@ -169,29 +169,33 @@ class SqliteStates(States):
 
     def erase(self, run_id: str, *, thread: str | None = None) -> int:
         with self._file.writing() as db:
-            within = None if thread is None else _thread(db, thread)
-            given = (run_id, within)
-            rows = db.execute(
-                """SELECT "Thread", "Namespace", "CheckpointId" FROM state_checkpoints
-                WHERE "RecordedBy" != '' AND "RecordedBy" = ?1
-                AND "Thread" = coalesce(?2, "Thread")""",
-                given,
-            ).fetchall()
-            mine = """FROM state_writes WHERE "RecordedBy" != ''
-                AND "RecordedBy" = ?1 AND "Thread" = coalesce(?2, "Thread")"""
-            touched = db.execute(f'SELECT DISTINCT "Thread" {mine}', given).fetchall()
-            db.execute(f"DELETE {mine}", given)
-            _delete_places(db, rows)
-            for (number,) in touched:
-                _sweep(db, number)
-        if rows or touched:
-            self._file.give_back()
-        return len(rows)
+            count = erase_states(db, run_id, thread)
+        self._file.give_back()
+        return count
 
     def count(self) -> int:
         with self._file.reading() as db:
             rows = db.execute("SELECT count(*) FROM state_checkpoints")
             return int(rows.fetchone()[0])
+
+
+def erase_states(db: sqlite3.Connection, run_id: str, thread: str | None = None) -> int:
+    """Delete what a recorded run wrote, as `States.erase` does."""
+    given = (run_id, None if thread is None else _thread(db, thread))
+    rows = db.execute(
+        """SELECT "Thread", "Namespace", "CheckpointId" FROM state_checkpoints
+        WHERE "RecordedBy" != '' AND "RecordedBy" = ?1
+        AND "Thread" = coalesce(?2, "Thread")""",
+        given,
+    ).fetchall()
+    mine = """FROM state_writes WHERE "RecordedBy" != ''
+        AND "RecordedBy" = ?1 AND "Thread" = coalesce(?2, "Thread")"""
+    touched = db.execute(f'SELECT DISTINCT "Thread" {mine}', given).fetchall()
+    db.execute(f"DELETE {mine}", given)
+    _delete_places(db, rows)
+    for (number,) in touched:
+        _sweep(db, number)
+    return len(rows)
 
 
 def _put(
@@ -316,6 +320,7 @@ def _conditions(where: StateFilter) -> tuple[str, list[str]]:
         '"Namespace" = ?': where.namespace,
         '"CheckpointId" = ?': where.checkpoint_id,
         '"CheckpointId" < ?': where.before,
+        """"RecordedBy" != '' AND "RecordedBy" = ?""": where.recorded_by,
     }
     conditions = [text for text, value in named.items() if value is not None]
     given = [value for value in named.values() if value is not None]

@@ -17,6 +17,7 @@ from otel_agent_replay.store.sqlite_statements import delete_in, select_in
 
 __all__ = [
     "count_spans",
+    "drop_strays",
     "erase",
     "files_of",
     "old_runs",
@@ -149,6 +150,15 @@ def old_runs(
             (run_class, now_ns - days * _DAY_NS),
         )
         yield from ((run_id, run_class) for (run_id,) in rows)
+
+
+def drop_strays(db: sqlite3.Connection, keep: Retention, now_ns: int) -> None:
+    """Delete what was intended in runs of which no span ever came."""
+    db.execute(
+        """DELETE FROM intentions WHERE "Began" < ? AND NOT EXISTS (
+            SELECT 1 FROM run_parts WHERE run_parts."RunId" = intentions."RunId")""",
+        (now_ns - keep.failed * _DAY_NS,),
+    )
 
 
 def count_spans(db: sqlite3.Connection, run_ids: Collection[str]) -> int:

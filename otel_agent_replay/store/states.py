@@ -164,6 +164,7 @@ class StateFilter:
     Attributes:
         thread, namespace, checkpoint_id: Those of one thread, namespace, id.
         before: Only ids that sort before this one.
+        recorded_by: Those that this recorded run made.
         after: Only what the order puts after this checkpoint: the next page.
         limit: At most so many.
     """
@@ -172,6 +173,7 @@ class StateFilter:
     namespace: str | None = None
     checkpoint_id: str | None = None
     before: str | None = None
+    recorded_by: str | None = None
     after: SavedCheckpoint | None = None
     limit: int | None = None
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 import pytest
 
 from otel_agent_replay.model.intention import Intention, IntentionLog
+from otel_agent_replay.model.run import Retention
 from otel_agent_replay.store.base import Store
 from otel_agent_replay.testing.store_samples import sample_run
 
@@ -148,6 +149,29 @@ class IntentionContract:
         assert log.of_run(run_id) == ()
         assert log.of_run("run") == (kept,)
         assert log.intend(first) == first  # such as one that is imported again
+        store.close()
+
+    def test_those_of_a_run_that_never_came_are_pruned(
+        self, log: IntentionLog, connect: Callable[[], Store]
+    ) -> None:
+        """After the days of a failed run; those of a run that is there stay."""
+        spans = sample_run("there")
+        store = connect()
+        store.write(spans)
+        run_id = spans[0].attributes["agent_replay.run.id"]
+        store.mark(run_id, "golden", on=True)
+        kept = log.intend(_intention("one", run_id=run_id))
+        stray = log.intend(_intention("two", run_id="never came"))
+        keep = Retention()
+        day_ns = 86_400_000_000_000
+
+        store.prune(keep, now_ns=stray.began_ns + keep.failed * day_ns - 1)
+        young = log.of_run("never came")
+        store.prune(keep, now_ns=stray.began_ns + keep.failed * day_ns + 1)
+
+        assert young == (stray,)
+        assert log.of_run("never came") == ()
+        assert log.of_run(run_id) == (kept,)
         store.close()
 
     def test_the_store_counts_them(

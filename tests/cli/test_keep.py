@@ -226,3 +226,19 @@ def test_a_store_is_made(invoke, tmp_path):
     assert "clickhouse" in refused.stderr
     assert json.loads(made.stdout)["kind"] == "sqlite"
     assert (tmp_path / "new.db").exists()
+
+
+def test_a_golden_goes_and_its_test_is_named(recorded, monkeypatch):
+    """The test has the run's input and answer, but it is its owner's to delete."""
+    monkeypatch.delenv("CI", raising=False)
+    added = recorded.run("golden", "add", "last", "--test", "tests", "--name", "notes")
+    done = recorded.run("erase", "last", "--yes", "--purge", "--json")
+    receipt = json.loads(done.stdout)
+
+    assert added.returncode == 0, added.stderr
+    golden = recorded.folder / "tests" / "goldens" / "notes.json"
+    test = recorded.folder / "tests" / "test_notes.py"
+    assert receipt["files"] == [str(golden)]
+    assert receipt["files_kept"] == [str(test)]
+    assert (golden.exists(), test.exists()) == (False, True)
+    assert (receipt["verified"], done.returncode) == (False, 93)

@@ -10,7 +10,6 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import clickhouse_connect
 import pytest
 
 from otel_agent_replay import semconv
@@ -37,20 +36,6 @@ pytestmark = pytest.mark.external_service
 
 _SPAWN = multiprocessing.get_context("spawn")
 _COLLECTORS = Path(__file__).with_name("collector_tables")
-
-
-@pytest.fixture
-def client(clickhouse_url):
-    """Return a plain client of the test's database."""
-    parts = urlsplit(clickhouse_url)
-    with clickhouse_connect.get_client(
-        host=parts.hostname,
-        port=parts.port,
-        username=parts.username,
-        password=parts.password,
-        database=parts.path[1:],
-    ) as opened:
-        yield opened
 
 
 def _insert_as_collector(client, spans):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import clickhouse_connect
 import pytest
 
 from otel_agent_replay import semconv
@@ -15,7 +13,13 @@ from otel_agent_replay.model.content import PackedBatch, Packer
 from otel_agent_replay.model.run import RunFilter
 from otel_agent_replay.store import open_store
 from otel_agent_replay.store.clickhouse_schema import KNOWN, statements
-from otel_agent_replay.testing.store_samples import growing_run, hex_id, sample_run
+from otel_agent_replay.testing.store_samples import (
+    AT_NS,
+    growing_run,
+    hex_id,
+    root_span,
+    sample_run,
+)
 
 pytestmark = pytest.mark.external_service
 
@@ -24,28 +28,6 @@ _COUNTS = """SELECT (SELECT count() FROM otel_traces),
     (SELECT count() FROM agent_replay_contents),
     (SELECT sum(Rows) FROM agent_replay_runs),
     (SELECT sum(InputTokens) FROM agent_replay_runs)"""
-
-
-@pytest.fixture
-def client(clickhouse_url):
-    """Return a plain client of the test's database."""
-    parts = urlsplit(clickhouse_url)
-    with clickhouse_connect.get_client(
-        host=parts.hostname,
-        port=parts.port,
-        username=parts.username,
-        password=parts.password,
-        database=parts.path[1:],
-    ) as opened:
-        yield opened
-
-
-@pytest.fixture
-def store(clickhouse_url):
-    """Return the store of the test's database."""
-    opened = open_store(clickhouse_url)
-    yield opened
-    opened.close()
 
 
 def _batch(token, spans):
@@ -191,3 +173,32 @@ def _said(span):
         span.span_id,
         *(text for e in span.events for text in e.attributes.values()),
     )
+
+
+def test_a_run_in_two_traces_is_listed_by_what_it_is(store):
+    """A span that came twice in the trace of an earlier root counts once as well."""
+    earlier = sample_run("resumed")
+    later = root_span(
+        hex_id("resumed"), trace_id=hex_id("later"), number=1, start_ns=AT_NS * 2
+    )
+    store.write(earlier)
+    once = store.runs()
+    store.write([later])
+    for _ in range(2):
+        store.write(earlier)
+
+    (run,) = store.runs()
+    assert run.trace_id == hex_id("later")
+    assert (run.step_count, run.cost_usd) == (once[0].step_count, once[0].cost_usd)
+
+
+def test_a_span_that_came_twice_does_not_hide_a_run(store):
+    """Nor show one: ranges of cost are about what runs cost."""
+    for _ in range(2):
+        store.write(sample_run("double"))
+
+    for low, high, found in ((0.7, 0.8, 1), (None, 0.8, 1), (0.7, None, 1)):
+        where = RunFilter(min_cost_usd=low, max_cost_usd=high)
+        assert len(store.runs(where)) == found
+    for low, high in ((1.0, None), (1.4, 1.6), (None, 0.7)):
+        assert store.runs(RunFilter(min_cost_usd=low, max_cost_usd=high)) == []

@@ -7,9 +7,7 @@ statements before they run; the shards' tables and the Distributed ones are real
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
-import clickhouse_connect
 import pytest
 
 pytest.register_assert_rewrite(
@@ -50,24 +48,13 @@ def server():
 
 
 @pytest.fixture
-def cluster_url(server):
+def cluster_url(server, client_of):
     """Return the URL of a database that has the tables of a cluster."""
     with server.database() as url:
-        with _client(url) as client:
+        with client_of(url) as client:
             for statement in _statements():
                 client.command(_alone(statement))
         yield url
-
-
-def _client(url):
-    parts = urlsplit(url)
-    return clickhouse_connect.get_client(
-        host=parts.hostname,
-        port=parts.port,
-        username=parts.username,
-        password=parts.password,
-        database=parts.path[1:],
-    )
 
 
 def _statements():
@@ -90,7 +77,7 @@ class TestCluster(StoreContract):
         return lambda: open_store(cluster_url)
 
 
-def test_a_batch_that_comes_again_changes_nothing_on_the_shards(cluster_url):
+def test_a_batch_that_comes_again_changes_nothing_on_the_shards(cluster_url, client_of):
     """A token counts once, through the Distributed tables as well."""
     packed = tuple(map(Packer().pack, sample_run("twice")))
     batch = PackedBatch(token="one", spans=packed)
@@ -100,16 +87,16 @@ def test_a_batch_that_comes_again_changes_nothing_on_the_shards(cluster_url):
     query = """SELECT (SELECT count() FROM otel_traces_local),
         (SELECT sum(Rows) FROM agent_replay_runs_local)"""
 
-    with _client(cluster_url) as client:
+    with client_of(cluster_url) as client:
         assert client.query(query).result_rows == [(4, 4)]
     store.close()
 
 
-def test_every_table_is_made_on_the_whole_cluster(server):
+def test_every_table_is_made_on_the_whole_cluster(server, client_of):
     """The statements are valid ones of a replicated table, for each server."""
     statements = _statements()
     made = [each for each in statements if not each.startswith("INSERT")]
-    with server.database() as url, _client(url) as client:
+    with server.database() as url, client_of(url) as client:
         assert all(" ON CLUSTER 'agents'" in each for each in made)
         for statement in made:
             if " ENGINE = Replicated" in statement:

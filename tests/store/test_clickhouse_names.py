@@ -6,9 +6,7 @@ import base64
 import hashlib
 import re
 from dataclasses import replace
-from urllib.parse import urlsplit
 
-import clickhouse_connect
 import pytest
 
 from otel_agent_replay import semconv
@@ -20,20 +18,6 @@ from otel_agent_replay.store.rows import to_row
 from otel_agent_replay.testing.store_samples import growing_run, hex_id
 
 pytestmark = pytest.mark.external_service
-
-
-@pytest.fixture
-def client(clickhouse_url):
-    """Return a plain client of the test's database."""
-    parts = urlsplit(clickhouse_url)
-    with clickhouse_connect.get_client(
-        host=parts.hostname,
-        port=parts.port,
-        username=parts.username,
-        password=parts.password,
-        database=parts.path[1:],
-    ) as opened:
-        yield opened
 
 
 def test_pieces_with_the_names_of_schema_2_are_read(client, clickhouse_url):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-import clickhouse_connect
 import pytest
 
 from otel_agent_replay import semconv
-from otel_agent_replay.errors import RunNotFoundError
+from otel_agent_replay.errors import RunNotFoundError, StoreUnavailableError
+from otel_agent_replay.model.intention import Intention
 from otel_agent_replay.model.run import Retention, RunFilter
-from otel_agent_replay.store import open_store
+from otel_agent_replay.store import open_intentions, open_store
 from otel_agent_replay.store.clickhouse import ClickHouseStore
+from otel_agent_replay.store.clickhouse_schema import KNOWN
 from otel_agent_replay.testing.store_samples import (
     AT_NS,
     chat_span,
@@ -25,28 +24,6 @@ pytestmark = pytest.mark.external_service
 
 _DAY_NS = 86_400_000_000_000
 _CLASSES = ("success", "failed", "flagged", "test")
-
-
-@pytest.fixture
-def client(clickhouse_url):
-    """Return a plain client of the test's database."""
-    parts = urlsplit(clickhouse_url)
-    with clickhouse_connect.get_client(
-        host=parts.hostname,
-        port=parts.port,
-        username=parts.username,
-        password=parts.password,
-        database=parts.path[1:],
-    ) as opened:
-        yield opened
-
-
-@pytest.fixture
-def store(clickhouse_url):
-    """Return the store of the test's database."""
-    opened = open_store(clickhouse_url)
-    yield opened
-    opened.close()
 
 
 def _write_one_of_each(store):
@@ -161,6 +138,58 @@ def test_a_limit_of_ones_own_holds_for_what_comes(client, clickhouse_url):
     store.close()
 
 
+def test_the_limit_outlives_an_upgrade(client, clickhouse_url):
+    """Whoever opens the store, and brings it up to date, leaves its days as they are."""
+    ClickHouseStore.init(clickhouse_url, keep_days=400).close()
+    client.command(
+        "DELETE FROM agent_replay_migrations WHERE Version = {newest:UInt32}",
+        {"newest": KNOWN[-1].version},
+    )
+    store = open_store(clickhouse_url)
+    store.write(sample_run("kept"))
+    found = client.query("SELECT KeepUntil - today() FROM otel_traces LIMIT 1")
+    store.close()
+
+    assert found.result_rows == [(401,)]
+
+
+def test_intentions_go_when_the_server_drops_runs(client, clickhouse_url):
+    """Their days are those of their run; golden ones have no end."""
+    store = ClickHouseStore.init(clickhouse_url, keep_days=5)
+    log = open_intentions(clickhouse_url)
+    for name in ("golden", "plain"):
+        store.write(sample_run(name))
+        log.intend(_intention(hex_id(name)))
+    store.mark(hex_id("golden"), "golden", on=True)
+    ends = client.query(
+        "SELECT RunId, KeepUntil - today() FROM agent_replay_intentions"
+    ).result_rows
+    client.command(
+        "ALTER TABLE agent_replay_intentions UPDATE KeepUntil = today() - 1"
+        " WHERE KeepUntil < '2149-01-01'",
+        settings={"mutations_sync": 2},
+    )
+    client.command("OPTIMIZE TABLE agent_replay_intentions FINAL")
+
+    assert dict(ends)[hex_id("plain")] == 6
+    assert dict(ends)[hex_id("golden")] > 40_000
+    assert [len(log.of_run(hex_id(name))) for name in ("golden", "plain")] == [1, 0]
+    log.close()
+    store.close()
+
+
+def _intention(run_id):
+    return Intention(
+        run_id=run_id,
+        tool="send",
+        key="key",
+        digest="digest",
+        token=run_id,
+        process="host 1 2",
+        began_ns=AT_NS,
+    )
+
+
 def test_a_text_index_finds_the_same(client, clickhouse_url):
     """With the index a search by text finds what it finds without."""
     wheres = [RunFilter(text=t) for t in ("NEEDLE", "größe", "ee", 'say "b"', "none")]
@@ -176,3 +205,42 @@ def test_a_text_index_finds_the_same(client, clickhouse_url):
     assert [store.runs(where) for where in wheres] == without
     assert [len(each) for each in without] == [1, 1, 1, 1, 0]
     store.close()
+
+
+def test_an_older_database_is_erased_and_pruned_whole(client, clickhouse_url, store):
+    """Also for who opens it without bringing it up to date: payloads go, marks hold."""
+    for name in ("golden", "pruned", "erased"):
+        store.write(sample_run(name))
+    store.mark(hex_id("golden"), "golden", on=True)
+    client.command(
+        "DELETE FROM agent_replay_migrations WHERE Version = {newest:UInt32}",
+        {"newest": KNOWN[-1].version},
+    )
+    older = open_store(clickhouse_url, create=False)
+    erased = older.erase(hex_id("erased"))
+    pruned = older.prune(Retention(), now_ns=AT_NS + 999 * _DAY_NS)
+    scopes = client.query("SELECT DISTINCT Scope FROM agent_replay_contents")
+    older.close()
+
+    assert (erased, pruned.runs) == (4, {"success": 1})
+    assert [run.run_id for run in store.runs()] == [hex_id("golden")]
+    assert scopes.result_rows == [(hex_id("golden"),)]
+
+
+def test_an_erasure_that_was_cut_short_is_done_by_the_next(client, store):
+    """A run is found until all that is its own is gone."""
+    store.write(sample_run("cut"))
+    client.command("RENAME TABLE agent_replay_intentions TO away")
+    with pytest.raises(StoreUnavailableError):
+        store.erase(hex_id("cut"))
+    client.command("RENAME TABLE away TO agent_replay_intentions")
+    store.erase(hex_id("cut"))
+    with pytest.raises(RunNotFoundError):
+        store.erase(hex_id("cut"))
+
+    counts = client.query(
+        """SELECT (SELECT count() FROM otel_traces),
+        (SELECT count() FROM agent_replay_contents),
+        (SELECT count() FROM agent_replay_runs)"""
+    )
+    assert counts.result_rows == [(0, 0, 0)]

@@ -18,6 +18,7 @@ from otel_agent_replay.cli.exit_codes import ExitCode
 from otel_agent_replay.cli.found import checked_store, whole_id
 from otel_agent_replay.cli.options import json_option, runs_argument, store_option
 from otel_agent_replay.cli.plain import clean_line
+from otel_agent_replay.cli.progress import working
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import print_json
 from otel_agent_replay.cli.wording import count, short_id, when
@@ -89,8 +90,9 @@ def command(
         what = _what(found)
         if found and not yes:
             _ask(f"Erase {what}?")
-        erased = opened.erase_user(user) if user else _erase(opened, found)
-        receipt = _receipt(opened, erased, user, purge=purge)
+        with working(f"Erasing {count(len(found), 'run')}"):
+            erased = opened.erase_user(user) if user else _erase(opened, found)
+            receipt = _receipt(opened, erased, user, purge=purge)
     if as_json:
         print_json(_json(receipt))
     else:
@@ -154,12 +156,16 @@ def _searched(
     """Search the store's files for what was erased; what has none was not searched."""
     words = [*erased.run_ids, *(each for each in erased.users)]
     files = opened.files_holding([each for each in words if len(each) >= _TELLING])
-    if files is None:
-        return None, ()
-    left = [*map(str, files), *map(str, erased.kept)]
+    left = [*map(str, files or ()), *map(str, erased.kept), *_held_by(erased)]
     if user:
         left += [f"run {run.run_id}" for run in opened.runs_of_user(user)]
-    return not left, tuple(left)
+    return (None if files is None and not left else not left), tuple(left)
+
+
+def _held_by(erased: Erased) -> list[str]:
+    """Return what else in the store holds something of the runs."""
+    forks = [f"run {each}, which came from it" for each in erased.forks]
+    return forks + [f"thread {each}, which went on from it" for each in erased.threads]
 
 
 def _json(receipt: _Receipt) -> JsonObject:
@@ -171,6 +177,8 @@ def _json(receipt: _Receipt) -> JsonObject:
         "content_bytes": erased.content_bytes,
         "files": _texts(erased.files),
         "files_kept": _texts(erased.kept),
+        "forks": [*erased.forks],
+        "threads": [*erased.threads],
         "store": receipt.store,
         "at": receipt.at,
         "purged": receipt.purged,
@@ -189,7 +197,11 @@ def _print(receipt: _Receipt, what: str) -> None:
     lines = [
         f"Erased {what}: {count(erased.spans, 'span')}, {size}.",
         *(f"Deleted {path}, which held it." for path in erased.files),
-        *(f"Could not delete {path}; delete it yourself." for path in erased.kept),
+        *(
+            f"Left {path}, which may hold it; look and delete it yourself."
+            for path in erased.kept
+        ),
+        *(f"Something of it stays in {each}." for each in _held_by(erased)),
         f"{receipt.at}, {receipt.store}",
     ]
     if receipt.verified:
