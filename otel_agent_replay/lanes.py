@@ -11,11 +11,11 @@ import sys
 import threading
 from asyncio import _get_running_loop, current_task
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Final
 from weakref import ReferenceType, ref
 
-__all__ = ["Lane", "here"]
+__all__ = ["Lane", "here", "leave"]
 
 
 class Lane:
@@ -48,6 +48,11 @@ def here() -> Lane:
     made = Lane(threading.get_ident() if task is None else ref(task))
     _lane.set(made)
     return made
+
+
+def leave(context: Context) -> None:
+    """Make what will run in a context a lane of its own, also in the same thread."""
+    context.run(_lane.set, None)
 
 
 def _is(owner: ReferenceType[object] | int, task: object) -> bool:

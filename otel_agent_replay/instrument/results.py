@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import sys
 import weakref
 from collections.abc import (
     AsyncGenerator,
@@ -45,7 +46,7 @@ __all__ = [
 Native = Callable[[JsonValue], Any]
 """Gives a recorded value as what the function returns."""
 
-_CANCELLED: Final = "asyncio.exceptions:CancelledError"
+_CANCELLED: Final = {"asyncio.exceptions:CancelledError", "trio:Cancelled"}
 _ASYNC: Final = awaited(None)
 """Value of what has items and must be read with `async for`, or failed when awaited."""
 
@@ -279,14 +280,21 @@ async def _until_cancelled(opened: intercept.OpenCall, answer: Outcome) -> None:
     A cancellation is the caller's doing: one that came by itself would tell a
     `wait_for`, a task group or the loop something that did not happen.
     """
-    if answer.error is None or answer.error.type_name != _CANCELLED:
+    if answer.error is None or answer.error.type_name not in _CANCELLED:
         return
     if opened.notes.get(intercept.CUT_SHORT):
         return
     try:
-        await asyncio.get_running_loop().create_future()
+        await _forever()
     finally:
         opened.close(answer)
+
+
+async def _forever() -> None:
+    if asyncio._get_running_loop() is None:  # noqa: SLF001 - the public one raises
+        await sys.modules["trio"].sleep_forever()
+    else:
+        await asyncio.get_running_loop().create_future()
 
 
 class _Pieces:

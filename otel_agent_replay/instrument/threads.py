@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, Final
 
-from otel_agent_replay import intercept
+from otel_agent_replay import intercept, lanes
 from otel_agent_replay.instrument.on_import import when_imported
 
 __all__ = ["install"]
@@ -84,6 +84,7 @@ def _patch_submit(submit: Callable[..., Future[Any]]) -> None:
         if not intercept.active() or _runs_elsewhere(self):
             return submit(self, fn, *args, **kwargs)
         context = contextvars.copy_context()
+        lanes.leave(context)
         return submit(self, context.run, fn, *args, **kwargs)
 
     ThreadPoolExecutor.submit = submit_in_context  # type: ignore[assignment,method-assign]
@@ -111,6 +112,7 @@ def _patch_pool(pool: type, name: str) -> None:
         if not intercept.active():
             return give(self, func, *args, **kwargs)
         context = contextvars.copy_context()
+        lanes.leave(context)
 
         @functools.wraps(func)
         def run_in_context(*items: Any, **named: Any) -> Any:

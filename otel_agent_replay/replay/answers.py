@@ -14,7 +14,11 @@ from otel_agent_replay.replay.tools import Tools
 
 __all__ = ["answer_of", "was_cut_short"]
 
-_CUT_SHORT: Final = {"asyncio.exceptions:CancelledError", "builtins:KeyboardInterrupt"}
+_CUT_SHORT: Final = {
+    "asyncio.exceptions:CancelledError",
+    "builtins:KeyboardInterrupt",
+    "trio:Cancelled",
+}
 
 
 def answer_of(step: Step, plan: Plan, tools: Tools) -> Outcome:

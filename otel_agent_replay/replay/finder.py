@@ -55,12 +55,22 @@ class Finder:
         run: Run,
         matching: Matching,
         read: Callable[[Call], ModelRequest | None] = lambda _: None,
+        *,
+        cut_off: bool = False,
     ) -> None:
-        """Take a run; `read` reads what a model call says off the wire."""
-        self.stubs = Stubs(run)
+        """Make a finder.
+
+        Args:
+            run: The recorded run.
+            matching: How calls are matched.
+            read: Reads what a model call says off the wire.
+            cut_off: Whether a process of the run was killed, and is gone on with.
+        """
+        self.stubs = Stubs(run, cut_off=cut_off)
         self._matching = matching
         self._read = read
         self._forms: dict[int, _Form] = {}
+        self._words: dict[int, bytes] = {}
         self._order: Order | None = None
         if matching.is_ordered:
             self._order = Order(run, whole=matching.mode == "ordered")
@@ -74,8 +84,7 @@ class Finder:
 
     def new_doubts(self) -> list[str]:
         """Return where chance decided since the last time."""
-        doubts, self.stubs.doubts = self.stubs.doubts, []
-        return doubts
+        return self.stubs.new_doubts()
 
     def find(self, parent: int | None, call: Call, lane: Lane) -> Hit | None:
         """Return the step that answers a call made under a parent, or None.
@@ -97,10 +106,11 @@ class Finder:
 
     def read_like(self, call: Call, answers: Callable[[Step], bool]) -> Step | None:
         """Return the next step anywhere that asks for the same and may answer, or None."""
-        step = self.stubs.elsewhere(self.stubs.key(call))
+        lane = here()
+        step = self.stubs.next_anywhere(self.stubs.key(call), lane)
         if step is None or not answers(step):
             return None
-        return self.stubs.give(step, here())
+        return self.stubs.give(step, lane)
 
     def _equal(self, parent: int | None, call: Call, lane: Lane) -> Step | None:
         choose = self._matching.choose
@@ -109,7 +119,7 @@ class Finder:
         key = self.stubs.key(call)
         if self._matching.has_parents:
             return self.stubs.take(parent, key, lane)
-        return self.stubs.take_anywhere(key, lane)
+        return self.stubs.take_anywhere(parent, key, lane)
 
     def _users(self, choose: Chooser, call: Call, lane: Lane) -> Step | None:
         left = [step for step in self.stubs.all_left() if step.call.kind == call.kind]
@@ -129,12 +139,20 @@ class Finder:
         if asked is None:
             return None
         wanted = said(asked)
-        alike = [
-            step
-            for step in self.stubs.all_left()
-            if is_semantic(step) and step.request and said(step.request) == wanted
-        ]
-        return self.stubs.give(self.stubs.chosen(alike, lane), lane) if alike else None
+        return self.stubs.take_of(
+            (
+                step
+                for step in self.stubs.all_left()
+                if is_semantic(step) and self._said_in(step) == wanted
+            ),
+            lane,
+        )
+
+    def _said_in(self, step: Step) -> bytes | None:
+        found = self._words.get(step.index)
+        if found is None and step.request is not None:
+            found = self._words[step.index] = said(step.request)
+        return found
 
     def _alike(
         self, parent: int | None, call: Call, lane: Lane
@@ -145,14 +163,14 @@ class Finder:
         has_parents = self._matching.has_parents
         left = self.stubs.left(parent) if has_parents else self.stubs.all_left()
         text, found = self._form(call)
-        alike = [
+        alike = (
             step
             for step in left
             if step.call.kind == call.kind and self._form_of(step)[0] == text
-        ]
-        if not alike:
+        )
+        step = self.stubs.take_of(alike, lane)
+        if step is None:
             return None
-        step = self.stubs.give(self.stubs.chosen(alike, lane), lane)
         places = where_normalised(self._form_of(step)[1], found)
         return step, tuple(
             Normalised(

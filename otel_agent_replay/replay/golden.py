@@ -3,7 +3,7 @@
 One field a line, in a stable order. A JSON payload stands as JSON, a text of several
 lines as its lines; both only where that gives the text back exactly. A large text
 stands in a file of its own beside the golden, named by its content, so that goldens
-share it.
+share it; not one with carriage returns, which git and editors take or give.
 
 A golden may come from anyone. Reading one builds plain data and nothing else; whatever
 is wrong with it is a `RecordingError`.
@@ -55,6 +55,13 @@ _BESIDE: Final = 4096
 _KEY: Final = re.compile(r"[0-9a-f]{24}")
 _MOST_EXPECTED: Final = 100
 _WIDTH: Final = 80
+_MOST_ENDS: Final = 4
+"""How many newlines a formatter may have taken off the end of a body, or added."""
+_CUT: Final = "it is not whole JSON; it may be cut off"
+_CONFLICT: Final = (
+    "it has the marks of a merge conflict in it. Take one side, or record it again: "
+    "agent-replay golden update --category create, after deleting it"
+)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -102,7 +109,7 @@ def dump_golden(golden: Golden) -> GoldenText:
     bodies = {
         key: text
         for key, text in contents.items()
-        if isinstance(text, str) and len(text) >= _BESIDE
+        if isinstance(text, str) and len(text) >= _BESIDE and "\r" not in text
     }
     expect: list[JsonValue] = [*golden.expect]
     value: JsonObject = {
@@ -242,7 +249,8 @@ def _checked(text: str) -> JsonObject:
     try:
         wire = parse_payload(text)
     except ValueError:
-        raise _DamagedError("it is not whole JSON; it may be cut off") from None
+        conflict = all(f"\n{mark} " in f"\n{text}" for mark in ("<<<<<<<", ">>>>>>>"))
+        raise _DamagedError(_CONFLICT if conflict else _CUT) from None
     if not isinstance(wire, dict) or wire.get("format") != FORMAT:
         raise _DamagedError(f'its "format" is not "{FORMAT}"')
     version = wire.get("version")
@@ -265,13 +273,25 @@ def _contents(wire: JsonObject, body: Callable[[str], str]) -> JsonObject:
     for key in _list(wire, "bodies"):
         if not isinstance(key, str) or not _KEY.fullmatch(key):
             raise _DamagedError('"bodies" holds what is no key of a body')
-        found[key] = text = body(key)
+        text = body(key)
         size += len(text)
         if size > LARGEST:
             raise _DamagedError(f"its bodies have more than {LARGEST} characters")
-        if content_key(text) != key:
-            raise _DamagedError(f"the body {key} is not the one that it was made with")
+        found[key] = _body(key, text)
     return {key: found[key] for key in sorted(found)}
+
+
+def _body(key: str, text: str) -> str:
+    """Return a body as it was written; its key tells how its lines ended."""
+    bare = text.replace("\r\n", "\n")
+    ends = (bare.rstrip("\n") + "\n" * number for number in range(_MOST_ENDS))
+    for found in (text, bare, *ends):
+        if content_key(found) == key:
+            return found
+    raise _DamagedError(
+        f"the body {key} is not the one that it was made with. If a formatter or an "
+        "editor changed it, keep goldens out of its way"
+    )
 
 
 def _plain_span(span: JsonValue) -> JsonValue:

@@ -15,6 +15,8 @@ __all__ = ["failures", "has_answers", "report_lines"]
 _ENDS: Final = ("output", "items", "error")
 """What `changed` of the agent's own call is about its answer, not its input."""
 _MOST_LINES: Final = 20
+_KEY: Final = "redaction_key"
+"""A golden never has the key; to say so helps where a pseudonym differs."""
 
 
 def has_answers(run: Run) -> bool:
@@ -90,7 +92,8 @@ def report_lines(name: str, wrong: tuple[str, ...], report: ReplayReport) -> lis
         counted.append(f"{len(report.unused)} never asked for")
     if report.live:
         counted.append(f"{len(report.live)} calls live")
-    notes = [f"  note: {note}" for note in report.notes]
+    keys = any(each.cause == "redaction" for each in report.divergences)
+    notes = [f"  note: {n}" for n in report.notes if keys or _KEY not in n]
     return [
         f"golden {name}: the agent did not do what the golden says",
         *shown,

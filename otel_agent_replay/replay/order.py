@@ -13,10 +13,10 @@ from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 from otel_agent_replay.replay.differing import parents_of
 
-__all__ = ["Order", "out_of_order"]
+__all__ = ["Numbers", "Order", "numbers_of", "out_of_order"]
 
 _Line: TypeAlias = tuple[object, object]
-_Numbers: TypeAlias = dict[int, tuple[str, int]]
+Numbers: TypeAlias = dict[int, tuple[str, int]]
 """Process, and number in it, by index of the step."""
 
 
@@ -35,7 +35,7 @@ class Order:
                 one task or thread made one after another, then and now.
         """
         self._whole = whole
-        self._numbers = _numbers(run)
+        self._numbers = numbers_of(run)
         self._lines: dict[_Line, list[int]] = {}
         self._highest: dict[_Line, int] = {}
 
@@ -56,14 +56,14 @@ class Order:
         return number < highest
 
 
-def _numbers(run: Run) -> _Numbers:
+def numbers_of(run: Run) -> Numbers:
     """Return where each step stands among those of its process.
 
     The clock is no order: it may have been set back, and a span that another
     instrumentation opened begins before the calls made in it.
     """
     known = {span.span_id: span.attributes for span in run.spans}
-    found: _Numbers = {}
+    found: Numbers = {}
     for step in run.steps:
         attributes = known.get(step.span_id, {})
         text = attributes.get(semconv.STEP_SEQUENCE, "")
@@ -75,7 +75,7 @@ def _numbers(run: Run) -> _Numbers:
 
 def out_of_order(run: Run, lines: Iterable[Sequence[int]]) -> tuple[Divergence, ...]:
     """Return a divergence for each of the fewest steps that moved, by line."""
-    numbers = _numbers(run)
+    numbers = numbers_of(run)
     found: list[Divergence] = []
     for line in lines:
         asked = [numbers[index][1] for index in line]

@@ -252,7 +252,7 @@ def _refused(step: Step) -> bool:
 def _check_tools(run: Run, changes: Changes) -> None:
     """Check that every name among the tools is one that a model was offered."""
     offered = {
-        tool.get("name")
+        tool.get("name") or tool.get("type")
         for step in run.steps
         if step.request
         for tool in step.request.tools

@@ -69,7 +69,7 @@ class Replayer:
         self._plan = plan
         self._tools = tools
         self._base = Place(step=base)
-        self._finder = Finder(run, plan.matching, tools.read)
+        self._finder = Finder(run, plan.matching, tools.read, cut_off=plan.cut_off)
         self._used_up = False
         # A finalizer that runs while it is held may read the clock, which is a call.
         self._lock = threading.RLock()

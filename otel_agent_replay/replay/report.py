@@ -14,7 +14,7 @@ from otel_agent_replay.replay.differing import parents_of
 from otel_agent_replay.replay.log import SessionLog
 from otel_agent_replay.replay.order import out_of_order
 from otel_agent_replay.replay.plan import Plan
-from otel_agent_replay.replay.stubs import covered, of_others
+from otel_agent_replay.replay.stubs import alike_processes, covered, of_others
 
 __all__ = ["report_of"]
 
@@ -101,6 +101,8 @@ def _missing(
     for step in (run.steps[index] for index in unused):
         if step.index in log.replaced or _stands_inside(run, step, unused, anywhere):
             continue
+        if _is_spare(run, step, log, unused):
+            continue
         plain = Divergence(
             kind="missing",
             name=step.call.name,
@@ -111,6 +113,14 @@ def _missing(
         )
         found.append(replace(plain, cause=cause_of(plain, altered=log.altered)))
     return tuple(found)
+
+
+def _is_spare(run: Run, step: Step, log: SessionLog, unused: tuple[int, ...]) -> bool:
+    """Return whether a pool's other workers were faster and did all its work."""
+    if step.call.kind != "process":
+        return False
+    others = log.asked & {*alike_processes(step, run.steps)}
+    return bool(others) and not any(run.steps[i].parent == step.index for i in unused)
 
 
 def _stands_inside(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from otel_agent_replay import semconv
 from otel_agent_replay.lanes import Lane
-from otel_agent_replay.model.call import FRAME_KINDS, Call, Outcome
+from otel_agent_replay.model.call import FRAME_KINDS, Call
 from otel_agent_replay.model.key import has_one_host, host_of, key_of
 from otel_agent_replay.model.payload import JsonValue
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
+from otel_agent_replay.replay.order import numbers_of
+from otel_agent_replay.replay.trails import Trails
+from otel_agent_replay.replay.waiting import Waiting
 
-__all__ = ["Stubs", "can_answer", "covered", "of_others"]
+__all__ = ["Stubs", "alike_processes", "can_answer", "covered", "of_others"]
 
 
 class Stubs:
@@ -25,24 +29,32 @@ class Stubs:
     Not safe from several threads; the replayer holds a lock.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, cut_off: bool = False) -> None:
+        """Take a run; `cut_off`: its lanes may end where a process was killed."""
         self.steps = run.steps
         self.taken: set[int] = set()
-        self.doubts: list[str] = []
-        """Where chance decided which of several answers a call got, in words."""
         self._one_host = has_one_host(step.call for step in run.steps)
+        numbers = {index: each for index, (_, each) in numbers_of(run).items()}
+        self._wait = partial(Waiting, numbers)
         self._keys: dict[int, str] = {}
-        self._by_key: defaultdict[str, deque[Step]] = defaultdict(deque)
-        self._under: defaultdict[tuple[int | None, str], list[Step]] = defaultdict(list)
+        self._answered_whole = _inside_answered(run)
+        self._by_key: defaultdict[str, Waiting] = defaultdict(self._wait)
+        self._inside: defaultdict[str, Waiting] = defaultdict(self._wait)
+        self._under: defaultdict[tuple[int | None, str], Waiting]
+        self._under = defaultdict(self._wait)
         self._by_parent: defaultdict[int | None, list[Step]] = defaultdict(list)
-        self._lanes: dict[int, Lane] = {}
-        self._doubted: set[tuple[int | None, str]] = set()
         for step in run.steps:
             if can_answer(step):
                 key = self._keys[step.index] = self.key(step.call)
-                self._by_key[key].append(step)
-                self._under[step.parent, key].append(step)
+                self._anywhere(step).add(step)
+                self._under[step.parent, key].add(step)
                 self._by_parent[step.parent].append(step)
+        self._trails = Trails(
+            self._lines(numbers),
+            self._key_of,
+            workers=sum(step.call.kind == "process" for step in run.steps) > 1,
+            cut_off=cut_off,
+        )
 
     def key(self, call: Call) -> str:
         """Return what calls have in common that one step can answer."""
@@ -51,6 +63,27 @@ class Stubs:
         if call.kind == "model" and self._one_host:
             return key_of(call)  # the only host tells nothing apart, so it may move
         return f"{host_of(call) or ''} {key_of(call)}"
+
+    def _lines(self, numbers: Mapping[int, int]) -> dict[int, list[Step]]:
+        """Return what each lane asks for, in order."""
+        lines: defaultdict[int, list[Step]] = defaultdict(list)
+        for step in self.all_steps():
+            if step.lane is not None and step.index not in self._answered_whole:
+                lines[step.lane].append(step)
+        for line in lines.values():
+            line.sort(key=lambda step: numbers[step.index])
+        return lines
+
+    def _anywhere(self, step: Step) -> Waiting:
+        """Return where a step waits for a call under any parent.
+
+        One inside a call that is answered whole comes after all that are not.
+        """
+        inside = step.index in self._answered_whole
+        return (self._inside if inside else self._by_key)[self._keys[step.index]]
+
+    def _key_of(self, step: Step) -> str:
+        return self._keys[step.index]
 
     @property
     def any_host(self) -> bool:
@@ -65,78 +98,69 @@ class Stubs:
         In a process that is one of several alike, such as a pool's workers, that of
         another one will do: which of them gets which work is chance.
         """
-        for place in (parent, *self._alike(parent)):
-            waiting = self._under.get((place, key))
-            if waiting:
-                return self.give(self.chosen(waiting, lane), lane)
-        return None
+        places = (parent, *self._alike(parent))
+        found = [
+            self._under[place, key] for place in places if (place, key) in self._under
+        ]
+        waiting = [each for each in found if each]
+        if not waiting:
+            return None
+        own = (self._trails.own(each, lane) for each in waiting)
+        step = next(filter(None, own), None) or self._trails.choose(waiting[0], lane)
+        return step and self.give(step, lane)
 
-    def take_anywhere(self, key: str, lane: Lane) -> Step | None:
-        """Return the next step with a key under any parent, or None."""
-        step = self.elsewhere(key)
-        return self.give(step, lane) if step else None
+    def take_anywhere(self, parent: int | None, key: str, lane: Lane) -> Step | None:
+        """Return the next step with a key, first of those under a parent, or None.
+
+        Directly under the run may now be what was inside a step then.
+        """
+        step = self.take(parent, key, lane) if parent is not None else None
+        if step is None:
+            step = self.next_anywhere(key, lane)
+            return step and self.give(step, lane)
+        return step
+
+    def next_anywhere(self, key: str, lane: Lane) -> Step | None:
+        """Return the next step with a key under any parent, which is left, or None."""
+        waiting = self._by_key.get(key) or self._inside.get(key)
+        return self._trails.choose(waiting, lane) if waiting else None
+
+    def take_of(self, alike: Iterable[Step], lane: Lane) -> Step | None:
+        """Return the step that a lane gets of some that are left, or None."""
+        waiting = self._wait(alike)
+        step = self._trails.choose(waiting, lane) if waiting else None
+        return step and self.give(step, lane)
 
     def give(self, step: Step, lane: Lane) -> Step:
         """Hand out a step that is left."""
-        waiting = self._under[step.parent, self._keys[step.index]]
-        del waiting[next(i for i, each in enumerate(waiting) if each is step)]
+        key = self._keys[step.index]
+        self._under[step.parent, key].remove(step)
+        self._anywhere(step).remove(step)
         self.taken.add(step.index)
-        if step.lane is not None:
-            self._lanes.setdefault(step.lane, lane)
+        self._trails.gave(step, lane)
         return step
 
-    def chosen(self, waiting: list[Step], lane: Lane) -> Step:
-        """Return the step that a lane gets of those that are equal to it."""
-        if len(waiting) == 1:
-            return waiting[0]
-        own = next((each for each in waiting if self._owner(each) is lane), None)
-        if own is not None:
-            return own
-        free = [step for step in waiting if self._owner(step) is None]
-        self._say_if_chance_decides(free)
-        return free[0] if free else waiting[0]
-
-    def _owner(self, step: Step) -> Lane | None:
-        return None if step.lane is None else self._lanes.get(step.lane)
-
-    def _say_if_chance_decides(self, free: list[Step]) -> None:
-        """Note equal calls of several lanes that ended differently, once."""
-        place = (free[0].parent, self._keys[free[0].index]) if free else None
-        if place is None or place in self._doubted:
-            return
-        self._doubted.add(place)
-        first_of = {step.lane: step for step in reversed(free)}
-        if len(first_of) < 2 or None in first_of:  # noqa: PLR2004 - a pair
-            return
-        raced = sorted(first_of.values(), key=lambda step: step.index)
-        told = [_told(step.outcome) for step in raced]
-        if all(each == told[0] for each in told):
-            return
-        which = ", ".join(str(step.index) for step in raced)
-        self.doubts.append(
-            f"{raced[0].call.name} was called with the same arguments side by side, "
-            f"with different results (steps {which}); these were given out in the "
-            "order of asking"
-        )
+    def new_doubts(self) -> list[str]:
+        """Return, in words, where chance decided since the last time."""
+        doubts, self._trails.doubts = self._trails.doubts, []
+        return doubts
 
     # --- looking -----------------------------------------------------------------
 
     def may_wait_for_others(self, lane: Lane) -> bool:
         """Return whether all that is left may be for other tasks and threads to ask.
 
-        So it is if the run had several, and this one has followed none of those that
-        something is left of.
+        So it is if the run had several, and of the one that this one has come to
+        nothing is left.
         """
         several = len({step.lane for step in self.steps} - {None}) > 1
-        owners = {step.lane: self._owner(step) for step in self.all_left()}
-        return several and None not in owners and lane not in owners.values()
+        left = {step.lane for step in self.all_left()}
+        return several and None not in left and self._trails.is_at(lane) not in left
 
     def elsewhere(self, key: str) -> Step | None:
         """Return the first step left with a key, under any parent."""
-        waiting = self._by_key.get(key)
-        while waiting and waiting[0].index in self.taken:
-            waiting.popleft()
-        return waiting[0] if waiting else None
+        left = (*self._by_key.get(key, ()), *self._inside.get(key, ()))
+        return min(left, key=lambda step: step.index, default=None)
 
     def left(self, parent: int | None) -> list[Step]:
         """Return the steps left under a parent, or one alike, in order."""
@@ -161,18 +185,22 @@ class Stubs:
         return sum(1 for s in self._by_parent[parent] if self._keys[s.index] == key)
 
     def _alike(self, process: int | None) -> list[int]:
-        """Return the processes that were started as this one was, in order."""
         if process is None or self.steps[process].call.kind != "process":
             return []
-        here = self.steps[process]
-        started = (here.parent, here.call.name, _started_with(here))
-        return [
-            step.index
-            for step in self._by_parent[here.parent]
-            if step.call.kind == "process"
-            and (step.parent, step.call.name, _started_with(step)) == started
-            and step is not here
-        ]
+        around = self._by_parent[self.steps[process].parent]
+        return alike_processes(self.steps[process], around)
+
+
+def alike_processes(process: Step, steps: Iterable[Step]) -> list[int]:
+    """Return the processes among steps that were started as this one was, in order."""
+    started = (process.parent, process.call.name, _started_with(process))
+    return [
+        step.index
+        for step in steps
+        if step.call.kind == "process"
+        and (step.parent, step.call.name, _started_with(step)) == started
+        and step is not process
+    ]
 
 
 def can_answer(step: Step) -> bool:
@@ -223,8 +251,11 @@ def _started_with(process: Step) -> JsonValue:
     return (process.call.inputs or {}).get("arguments")
 
 
-def _told(outcome: Outcome) -> tuple[object, ...]:
-    """Return what a caller sees of an outcome."""
-    response = outcome.response
-    wire = (response.status, response.body) if response else None
-    return outcome.value, outcome.items, wire, outcome.error
+def _inside_answered(run: Run) -> set[int]:
+    """Return the steps inside calls that a replay answers as a whole."""
+    inside: set[int] = set()
+    for step in run.steps:
+        above = None if step.parent is None else run.steps[step.parent]
+        if above and (above.index in inside or above.call.kind not in FRAME_KINDS):
+            inside.add(step.index)
+    return inside

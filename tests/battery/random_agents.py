@@ -1,11 +1,16 @@
-"""Random agents as data: trees of calls, one after another, side by side, tried again."""
+"""Random agents as data: trees of calls, one after another, side by side, tried again.
+
+Side by side is in tasks, in threads, or by workers that share a queue.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from itertools import count, pairwise
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -24,11 +29,15 @@ class Ask:
 
 @dataclass(frozen=True)
 class Group:
-    """Parts, one after another or side by side, or inside a sub-agent."""
+    """Parts, one after another or side by side, or inside a sub-agent.
+
+    `tells`: whether each part begins with a call that no other part makes.
+    """
 
     kind: str
     parts: tuple[Ask | Group, ...]
     number: int = 0
+    tells: bool = False
 
 
 Plan = Group
@@ -54,6 +63,33 @@ def plans() -> st.SearchStrategy[Plan]:
             lambda kind, parts: Group(kind, tuple(parts), next(numbers)),
             st.sampled_from(["sequence", "parallel", "agent"]),
             st.lists(inner, min_size=1, max_size=4),
+        ),
+        max_leaves=20,
+    )
+    return st.builds(
+        lambda found: Group("sequence", tuple(found)),
+        st.lists(parts, min_size=2, max_size=5),
+    )
+
+
+def plans_of_equal_calls() -> st.SearchStrategy[Plan]:
+    """Give plans of calls of which many are equal, some of them streams."""
+    return st.booleans().flatmap(_equal_calls)
+
+
+def _equal_calls(tells: bool) -> st.SearchStrategy[Plan]:  # noqa: FBT001 - drawn
+    numbers = count(100)
+    asks = st.builds(
+        lambda number, name: Ask(number, name=name),
+        st.integers(0, 5),
+        st.sampled_from(["ask", "ask", "stream"]),
+    )
+    parts = st.recursive(
+        asks,
+        lambda inner: st.builds(
+            lambda kind, parts: Group(kind, tuple(parts), next(numbers), tells),
+            st.sampled_from(["sequence", "parallel", "threads", "workers", "agent"]),
+            st.lists(inner, min_size=2, max_size=4),
         ),
         max_leaves=20,
     )
@@ -120,10 +156,14 @@ def swapped(plan: Ask | Group, pair: tuple[int, int]) -> Ask | Group:
 
 
 class Actor:
-    """Runs plans as an agent; each live call gives another answer."""
+    """Runs plans as an agent; each live call gives another answer.
 
-    def __init__(self) -> None:
+    With a seed it makes pauses, by which tasks are woven in another way.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
         self.live = 0
+        self._chance = None if seed is None else random.Random(seed)  # noqa: S311 - to be repeated
 
         @tool
         async def ask(number: int, value: int, *, fails: bool) -> int:
@@ -133,7 +173,13 @@ class Actor:
         async def other(number: int, value: int, *, fails: bool) -> int:
             return await self._answer(number, fails=fails)
 
+        @tool
+        async def stream(number: int, value: int, *, fails: bool) -> AsyncIterator[int]:
+            for _ in range(2):
+                yield await self._answer(number, fails=fails)
+
         self._tools = {"ask": ask, "other": other}
+        self._stream = stream
 
     async def _answer(self, number: int, *, fails: bool) -> int:
         self.live += 1
@@ -152,11 +198,46 @@ class Actor:
         return asyncio.run(act())
 
     async def _run(self, group: Group) -> list[object]:
+        named = [self._named(group, place) for place in range(len(group.parts))]
         if group.kind == "parallel":
-            return list(await asyncio.gather(*map(self._part, group.parts)))
+            return list(await asyncio.gather(*(each() for each in named)))
+        if group.kind == "threads":
+            threads = (asyncio.to_thread(self._alone, each) for each in named)
+            return list(await asyncio.gather(*threads))
+        if group.kind == "workers":
+            return await self._shared(group)
         return [await self._part(part) for part in group.parts]
 
+    def _alone(self, part: Callable[[], Coroutine[Any, Any, object]]) -> object:
+        return asyncio.run(part())
+
+    def _named(
+        self, group: Group, place: int
+    ) -> Callable[[], Coroutine[Any, Any, object]]:
+        """Return a part of a group; a call that no other part makes may come first."""
+
+        async def run() -> object:
+            if group.tells:
+                await self._part(Ask(group.number * 10 + place))
+            return await self._part(group.parts[place])
+
+        return run
+
+    async def _shared(self, group: Group) -> list[object]:
+        found: list[object] = [None] * len(group.parts)
+        queue = [*range(len(group.parts))]
+
+        async def worker() -> None:
+            while queue:
+                place = queue.pop(0)
+                found[place] = await self._named(group, place)()
+
+        await asyncio.gather(worker(), worker())
+        return found
+
     async def _part(self, part: Ask | Group) -> object:
+        for _ in range(self._chance.randrange(4) if self._chance else 0):
+            await asyncio.sleep(0)
         if isinstance(part, Group):
             if part.kind != "agent":
                 return await self._run(part)
@@ -166,6 +247,13 @@ class Actor:
                 return await self._run(part)
 
             return await sub()
+        if part.name == "stream":
+            return [
+                each
+                async for each in self._stream(
+                    part.number, part.value, fails=part.fails
+                )
+            ]
         try:
             return await self._tools[part.name](
                 part.number, part.value, fails=part.fails

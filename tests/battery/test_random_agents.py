@@ -18,6 +18,7 @@ from tests.battery.random_agents import (
     changed,
     neighbours,
     plans,
+    plans_of_equal_calls,
     swapped,
 )
 
@@ -41,17 +42,17 @@ def store(tmp_path):
     return url
 
 
-def record(store, plan):
-    Actor().run(plan)
+def record(store, plan, seed=None):
+    Actor(seed).run(plan)
     otel_agent_replay.flush()
     with open_store(store) as opened:
         return opened.load(opened.runs(limit=1)[0].run_id)
 
 
-def play(run, plan):
+def play(run, plan, seed=None, **matching):
     """Return the report of a replay, and how many calls went live in it."""
-    actor = Actor()
-    with suppress(DivergenceError), replayed(run, strict=False) as session:
+    actor = Actor(seed)
+    with suppress(DivergenceError), replayed(run, strict=False, **matching) as session:
         actor.run(plan)
     return session.report, actor.live
 
@@ -77,6 +78,23 @@ def test_unchanged_code_is_answered_in_any_interleaving(store, plan):
     report, live = play(run, plan)
 
     assert (report.divergences, report.unused, live) == ((), (), 0)
+
+
+@SEARCH
+@given(
+    plan=plans_of_equal_calls(),
+    seeds=st.tuples(st.integers(0, 99), st.integers(0, 99)),
+    match=st.sampled_from(["strict", "by_arguments"]),
+)
+def test_equal_calls_get_their_own_answers_or_it_is_said(store, plan, seeds, match):
+    """Where nothing tells apart what made them, a note says that chance decided."""
+    run = record(store, plan, seeds[0])
+
+    report, live = play(run, plan, seeds[1], match=match)
+
+    assert (report.unused, live) == ((), 0)
+    if not any("side by side" in note for note in report.notes):
+        assert report.divergences == ()
 
 
 @SEARCH

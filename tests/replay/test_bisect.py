@@ -3,171 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import random
 from collections.abc import Callable, Sequence
-from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from openai import OpenAI
 
-import otel_agent_replay
 from otel_agent_replay import (
     agent,
     bisect,
     checkpoint,
     fork,
-    open_store,
     record,
     step,
     tool,
 )
 from otel_agent_replay.errors import (
     BisectionError,
-    ConfigurationError,
-    RunIncompleteError,
 )
-from otel_agent_replay.model.run import Gap, Run
-from otel_agent_replay.replay.bisect import smallest
-from otel_agent_replay.replay.bisection import Bisection
+from otel_agent_replay.model.run import Run
 from otel_agent_replay.testing.provider import ScriptedProvider
 from otel_agent_replay.testing.scripted_answer import Answer, ToolCall
-
-# --- the search --------------------------------------------------------------------
-
-
-def deciding(*wanted: int):
-    """Return a test that is bad where all of these are taken."""
-    return lambda part: "bad" if part >= set(wanted) else "good"
-
-
-@given(
-    st.integers(1, 40).flatmap(
-        lambda n: st.tuples(
-            st.just(n), st.sets(st.integers(0, n - 1), min_size=1, max_size=5)
-        )
-    )
-)
-def test_what_decides_is_found_whatever_it_is(case):
-    """No more and no less, proved by trials, none of them made twice."""
-    number, wanted = case
-    asked: list[frozenset[int]] = []
-
-    def test(part):
-        asked.append(part)
-        return deciding(*wanted)(part)
-
-    found = smallest(number, test, trials=10_000)
-
-    assert found is not None
-    assert (found.part, found.minimal) == (wanted, True)
-    assert {found.without(each) for each in wanted} == {"good"}
-    assert len(asked) == len(set(asked)) == len(found.verdicts)
-
-
-@given(st.integers(1, 8), st.randoms(use_true_random=False))
-def test_no_single_one_can_be_left_out(number, chance):
-    """Also where trials say what they like, and some say nothing."""
-    said: dict[frozenset[int], str] = {
-        frozenset(): "good",
-        frozenset(range(number)): "bad",
-    }
-
-    def test(part):
-        return said.setdefault(part, chance.choice(["good", "bad", "unresolved"]))
-
-    found = smallest(number, test, trials=10_000)
-
-    assert found is not None
-    assert found.minimal
-    assert said[found.part] == "bad"
-    assert all(said[found.part - {each}] != "bad" for each in found.part)
-
-
-@given(st.integers(2, 30), st.integers(2, 20))
-def test_without_trials_left_it_says_so(number, most):
-    """What is found by then is bad all the same."""
-    wanted = {0, number - 1}
-
-    found = smallest(number, deciding(*wanted), trials=most)
-
-    assert found is not None
-    assert len(found.verdicts) <= most
-    assert found.part >= wanted
-    assert not found.minimal or found.part == wanted
-
-
-def test_of_parts_that_do_alike_the_first_is_found():
-    """What comes later often follows from it."""
-    found = smallest(16, lambda part: "bad" if part else "good", trials=100)
-
-    assert found is not None
-    assert found.part == {0}
-
-
-@pytest.mark.parametrize(
-    "said", [("bad", "bad"), ("good", "good"), ("unresolved", "bad")]
-)
-def test_nothing_follows_where_the_ends_are_not_what_they_should_be(said):
-    """Nothing at all is good, everything is bad; else there is nothing to look for."""
-    nothing, everything = said
-
-    found = smallest(3, lambda part: everything if part else nothing, trials=100)
-
-    assert found is None
-
-
-# --- runs --------------------------------------------------------------------------
-
-
-class World:
-    """What tools give, and what they were really asked for."""
-
-    def __init__(self) -> None:
-        self.gives: dict[str, object] = {}
-        self.happened: list[str] = []
-
-
-@pytest.fixture
-def world():
-    """Record into a new store."""
-    otel_agent_replay.configure(store="sqlite:///runs.db")
-    return World()
-
-
-def newest() -> Run:
-    otel_agent_replay.flush()
-    with open_store("sqlite:///runs.db") as store:
-        return store.load(store.runs(limit=1)[0].run_id)
-
-
-def getter(world: World):
-    @tool
-    def get(key: str) -> object:
-        world.happened.append(key)
-        found = world.gives[key]
-        return found.pop(0) if isinstance(found, list) else found
-
-    return get
-
-
-def ran(world: World, act: Callable[[], object], **gives: object) -> Run:
-    """Return the run of an agent in a world that gives this."""
-    world.gives = {
-        key: [*value] if isinstance(value, list) else value
-        for key, value in gives.items()
-    }
-    with contextlib.suppress(ValueError):
-        act()
-    world.happened.clear()
-    return newest()
-
-
-def steps(found: Bisection) -> list[int | None]:
-    return [each.step for each in found.changes]
+from tests.replay.bisected import getter, ran, steps
+from tests.replay.recorded import newest
 
 
 def test_one_result_decides(world):
@@ -471,134 +330,3 @@ def test_a_model_agent_whose_ids_are_new_in_every_run(world):
 
     assert [each.name for each in found.changes] == ["get"]
     assert found.minimal
-
-
-# --- what is asked for -------------------------------------------------------------
-
-
-def test_trials_can_be_too_few(world):
-    """Then what was found is not known to be the smallest."""
-    get = getter(world)
-
-    @agent
-    def act() -> str:
-        return "bad" if sum(get(key) for key in "abcdefgh") > 12 else "good"
-
-    good = ran(world, act, **dict.fromkeys("abcdefgh", 1))
-    bad = ran(world, act, **dict.fromkeys("abcdefgh", 2))
-
-    found = bisect(good, bad, act, trials=4)
-
-    assert (found.minimal, found.trials) == (False, 4)
-    assert bisect(good, bad, act, trials=100).minimal
-    with pytest.raises(ConfigurationError, match="1 is less than 2"):
-        bisect(good, bad, act, trials=1)
-
-
-@pytest.mark.parametrize(
-    ("until", "said"),
-    [
-        (None, "both runs ended with the answer 'fine'"),
-        ("failed", "does not hold for run"),
-        ("answer~fine", "too, which is to be the good one"),
-        ("answer~(", "no regular expression"),
-        ("answered", "neither 'failed' nor 'answer~REGEX'"),
-    ],
-)
-def test_a_condition_that_tells_nothing(world, until, said):
-    """It must hold for the bad run, and for that one only."""
-    get = getter(world)
-
-    @agent
-    def act() -> str:
-        get("a")
-        return "fine"
-
-    good, bad = ran(world, act, a=1), ran(world, act, a=2)
-
-    with pytest.raises(ConfigurationError, match=said):
-        bisect(good, bad, act, until=until)
-
-
-def test_code_that_ends_otherwise_is_said(world):
-    """The trials with all that one run was given must end as it did."""
-    get, ends = getter(world), count()
-
-    @agent
-    def act() -> str:
-        return f"{next(ends)} {get('a')}"
-
-    good, bad = ran(world, act, a=1), ran(world, act, a=2)
-    with pytest.raises(BisectionError, match="given all that") as raised:
-        bisect(good, bad, act)
-    assert good.run_id in raised.value.problem
-    assert "it ended with the answer '2 1'" in raised.value.problem
-
-
-def test_nothing_given_differently_is_the_code(world):
-    """There is nothing to look for among what was recorded."""
-    get, ends = getter(world), count()
-
-    @agent
-    def act() -> str:
-        return f"{next(ends)} {get('a')}"
-
-    good, bad = ran(world, act, a=1), ran(world, act, a=1)
-
-    with pytest.raises(BisectionError, match="it is the code that"):
-        bisect(good, bad, act)
-
-
-def test_a_run_with_gaps_must_be_allowed(world):
-    """Of either run."""
-    get = getter(world)
-
-    @agent
-    def act() -> str:
-        return str(get("a"))
-
-    good, bad = ran(world, act, a=1), ran(world, act, a=2)
-    holed = dataclasses.replace(bad, gaps=(Gap(text="something is lost"),))
-
-    with pytest.raises(RunIncompleteError):
-        bisect(good, holed, act)
-    assert steps(bisect(good, holed, act, allow_gaps=True)) == [0]
-
-
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(st.data())
-def test_all_that_a_run_was_given_makes_its_end(world, data):
-    """Whatever calls follow from it: then what is found makes it too."""
-    get = getter(world)
-    keys = st.sampled_from("abcd")
-    tables = st.fixed_dictionaries(
-        {key: st.lists(keys, min_size=6, max_size=6) for key in "abcd"}
-    )
-
-    @step
-    def inside(key: str) -> object:
-        return get(key)
-
-    @agent
-    def act() -> str:
-        seen = ["a"]
-        for number in range(6):
-            ask = inside if number % 3 == 2 else get
-            seen.append(ask(seen[-1]))
-        return "".join(seen)
-
-    good = ran(world, act, **data.draw(tables))
-    bad = ran(world, act, **data.draw(tables))
-    if good.output == bad.output:
-        return
-
-    found = bisect(good, bad, act, trials=200)
-
-    assert found.changes
-    assert found.minimal
-    assert "bad" not in found.without.values()
-    assert world.happened == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from otel_agent_replay.instrument.providers.json_access import json_or_none
@@ -13,12 +13,16 @@ __all__ = ["with_tools"]
 
 _CHOICES: Final = ("tool_choice", "toolConfig", "parallel_tool_calls")
 """What a request may not say that offers no tools."""
+_ALLOWED: Final = "allowedFunctionNames"
 _FUNCTIONS: Final = "functionDeclarations"
 _GEMINI: Final = "gemini"
 
 
 def with_tools(api: str, original: bytes, tools: Sequence[JsonValue]) -> bytes:
     """Return a request that offers these tools; as it was if it offers none.
+
+    A choice that is limited to tools, one of which is gone, goes too: a provider would
+    refuse the request.
 
     Args:
         api: The codec's name of the API.
@@ -42,11 +46,30 @@ def with_tools(api: str, original: bytes, tools: Sequence[JsonValue]) -> bytes:
     content = original.decode("utf-8-sig")
     if found:
         value: JsonValue = _grouped(found) if is_gemini else [*found]
-        return set_at(content, ("tools",), value).encode()
-    for name in ("tools", *_CHOICES):
+        content = set_at(content, ("tools",), value)
+        gone = {*by_name} - {_name(each) for each in found}
+        unsaid = [name for name in _CHOICES if gone & {*_chosen(wire.get(name))}]
+    else:
+        unsaid = ["tools", *_CHOICES]
+    for name in unsaid:
         if name in wire:
             content = remove_at(content, (name,))
     return content.encode()
+
+
+def _chosen(choice: JsonValue) -> Iterator[str]:
+    """Yield the names of tools that a choice is limited to."""
+    if isinstance(choice, dict):
+        for name, value in choice.items():
+            if name == "name" and isinstance(value, str):
+                yield value
+            elif name == _ALLOWED and isinstance(value, list):
+                yield from (each for each in value if isinstance(each, str))
+            else:
+                yield from _chosen(value)
+    elif isinstance(choice, list):
+        for each in choice:
+            yield from _chosen(each)
 
 
 def _name(tool: JsonValue) -> str:
