@@ -6,7 +6,9 @@ is imported before a test that has a golden is set up.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["agent_replay"]
 
 _FIXTURE = "agent_replay"
+_MARKERS = ("golden", "golden_folder")
 _GOLDEN = (
     "golden(name, *, match=..., normalise=..., live=..., allow_writes=...): the test "
     "runs an agent on the recorded run goldens/NAME.json beside it"
@@ -68,13 +71,34 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         parametrize(metafunc, marker)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Have the golden of a marked test opened also where it asks for no fixture."""
-    names = getattr(item, "fixturenames", None)
-    if names is None or _FIXTURE in names:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse what looks as if a golden were compared, and compares none."""
+    names = {each.name for each in item.iter_markers()}
+    if names.isdisjoint(_MARKERS) and names <= _registered(item.config):
         return
-    if item.get_closest_marker("golden") is not None:
-        names.insert(0, _FIXTURE)
+    from otel_agent_replay.pytest_plugin.markers import (  # noqa: PLC0415
+        check_markers,
+    )
+
+    check_markers(item, names - _registered(item.config))
+
+
+@cache
+def _registered(config: pytest.Config) -> frozenset[str]:
+    lines: list[str] = config.getini("markers")
+    return frozenset(re.split(r"[(:\s]", line, maxsplit=1)[0] for line in lines)
+
+
+def _is_marked(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(each) is not None for each in _MARKERS)
+
+
+@pytest.fixture(autouse=True)
+def _golden_of_marked_test(request: pytest.FixtureRequest) -> None:
+    """Open the golden of a marked test, before what the test itself asks for."""
+    if _is_marked(request.node):
+        request.getfixturevalue(_FIXTURE)
 
 
 @pytest.fixture
@@ -89,7 +113,7 @@ def agent_replay(request: pytest.FixtureRequest) -> Iterator[AgentReplay]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """End the replay with the test, and fail the test with what the replay says."""
-    if _FIXTURE not in getattr(item, "fixturenames", ()):
+    if not _is_marked(item):
         return (yield)
     from otel_agent_replay.pytest_plugin.playing import judged  # noqa: PLC0415
 

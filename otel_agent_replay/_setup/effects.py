@@ -45,6 +45,7 @@ __all__ = [
     "is_taking",
     "recording_here",
     "take_in_process",
+    "with_reads_here",
 ]
 
 Clock: TypeAlias = Literal["recorded", "live"]
@@ -176,10 +177,7 @@ class _Telling:
         asked = chosen(self._settings.effects, self._settings.files)
         if here.kinds <= asked.kinds and {*here.files} <= {*asked.files}:
             return  # which every run says anyway
-        told = replace(
-            self._settings, effects=tuple(sorted(here.kinds)), files=here.files
-        )
-        text = dump_json(environment(told))
+        text = dump_json(environment(with_reads_here(self._settings)))
         self._recorder.describe_run(opened, {semconv.RUN_ENVIRONMENT: text})
 
     def after(self, opened: OpenCall, outcome: Outcome) -> None:
@@ -223,6 +221,12 @@ def take_in_process(
     effects.install(asked.kinds)
     use_for_process(replace(base, kinds=asked.kinds, files=asked.files))
     return early, recorder, telling
+
+
+def with_reads_here(settings: Settings) -> Settings:
+    """Return settings that ask for all reads taken here, those of `record` too."""
+    here = in_force()
+    return replace(settings, effects=tuple(sorted(here.kinds)), files=here.files)
 
 
 def forget_process() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from otel_agent_replay import loader
 from otel_agent_replay._setup.golden_files import (
+    NAMED,
     golden_names,
     orphans,
     pending,
     read_golden,
+    unnamed,
 )
 from otel_agent_replay._setup.golden_session import run_of
 from otel_agent_replay._setup.redaction import redactor_for
@@ -23,6 +25,7 @@ from otel_agent_replay.errors import (
     ConfigurationError,
     GoldenError,
 )
+from otel_agent_replay.model.call import Kind, Outcome
 from otel_agent_replay.model.key import key_of
 from otel_agent_replay.model.run import Recording, Run
 from otel_agent_replay.redact import RedactionError, Redactor
@@ -32,6 +35,8 @@ from otel_agent_replay.replay.golden_quiet import day_of, quiet
 from otel_agent_replay.replay.golden_view import GoldenRun
 
 __all__ = ["check_folder", "in_ci", "made_golden", "refuse_in_ci", "secrets_in"]
+
+T = TypeVar("T")
 
 _SHOWN: Final = 5
 _NO: Final = frozenset({"", "0", "false", "no"})
@@ -68,13 +73,19 @@ def made_golden(
 
     Raises:
         ConfigurationError: An expectation is none.
-        GoldenError: The run compares nothing, holds a secret, or already meets all
-            that is expected of it.
+        GoldenError: The run compares nothing, was cut short, holds a secret, or
+            already meets all that is expected of it.
         RunIncompleteError: The run has gaps.
     """
     for each in expect:
         parse_expectation(each)
     run = loader.load(recording.spans, recording.run_id)
+    if run.status == "interrupted" and run.outcome.error is None and not expect:
+        problem = (
+            "the run was cut short, so it has no end to compare with. Finish it with "
+            "`agent-replay resume`, or say with --expect what should have happened."
+        )
+        raise GoldenError(name, problem)
     golden = Golden(
         name=name,
         agent=run.agent_name or "agent",
@@ -130,20 +141,24 @@ def secrets_in(run: Run, settings: Settings) -> list[str]:
     found: list[str] = []
     for step in run.steps:
         name = f"step {step.index} {step.call.name}"
-        if _changes(redactor, "call", step.call):
+        if _changes(redactor.call, step.call):
             found.append(f"{name}: what it was asked")
-        if _changes(redactor, "outcome", step.outcome):
+        if _changes(_outcomes(redactor, step.call.kind), step.outcome):
             found.append(f"{name}: what it answered")
-    if _changes(redactor, "value", run.input):
+    if _changes(redactor.value, run.input):
         found.append("the agent's input")
-    if _changes(redactor, "outcome", run.outcome):
+    if _changes(_outcomes(redactor, "agent"), run.outcome):
         found.append("the agent's answer")
     return found
 
 
-def _changes(redactor: Redactor, method: str, what: object) -> bool:
+def _outcomes(redactor: Redactor, kind: Kind) -> Callable[[Outcome], Outcome]:
+    return lambda outcome: redactor.outcome(outcome, kind)
+
+
+def _changes(redact: Callable[[T], T], what: T) -> bool:
     try:
-        return bool(getattr(redactor, method)(what) != what)
+        return redact(what) != what
     except RedactionError:
         return True
 
@@ -175,6 +190,7 @@ def check_folder(folder: Path) -> tuple[list[Golden], list[tuple[str, str]]]:
         problems += [
             (p.name, "a body that no golden has (`golden update`)") for p in alone
         ]
+    problems += [(p.name, f"it can be no golden: {NAMED}") for p in unnamed(folder)]
     if not goldens and not problems:
         problems.append((str(folder), "there is no golden in it"))
     return goldens, problems

@@ -79,6 +79,8 @@ class GoldenSession:
             return
         self._ended = True
         stopped = False
+        # What stands if the replay cannot even be ended.
+        self.failures = ("its replay could not be ended: nothing was compared",)
         try:
             self._stack.close()
         except (DivergenceError, WriteBlockedError):

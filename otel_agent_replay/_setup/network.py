@@ -26,10 +26,10 @@ from otel_agent_replay.replay.replayer import Replayer
 __all__ = ["addresses_of", "closed_network"]
 
 _TO_ADDRESS: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
-_TO_NAME: Final = frozenset(
-    {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
-)
-_WATCHED: Final = _TO_ADDRESS | _TO_NAME
+_TO_NAME: Final = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
+_NAME_OF: Final = frozenset({"socket.gethostbyaddr", "socket.getnameinfo"})
+"""What asks a server whose an address is, so it gets out with an address too."""
+_WATCHED: Final = _TO_ADDRESS | _TO_NAME | _NAME_OF
 _LOOPBACK: Final = "localhost"
 _PAIRS: Final = frozenset({"socketpair", "_fallback_socketpair"})
 """Functions of `socket` that connect a process with itself, where it has no pairs."""
@@ -97,8 +97,10 @@ class _Network:
 
     def check(self, event: str, where: _Address) -> None:
         """Let an event pass, or stop the agent."""
-        by_name = event in _TO_NAME
-        if by_name and (_literal(where.host) or where.host == _LOOPBACK):
+        by_name = event in _TO_NAME | _NAME_OF
+        if by_name and where.host == _LOOPBACK:
+            return
+        if event in _TO_NAME and _literal(where.host):
             return  # no name that anybody is asked for
         for each in self.permitted:
             ports = each.port in {None, where.port} or by_name
@@ -186,8 +188,8 @@ def _is_ours() -> bool:
 
 def _where(event: str, args: tuple[Any, ...]) -> _Address | None:
     """Return what an event reaches for; None for what stays in this machine."""
-    if event in _TO_NAME:
-        host = args[0]
+    if event in _TO_NAME | _NAME_OF:
+        host = args[0][0] if event == "socket.getnameinfo" else args[0]
         text = host.decode() if isinstance(host, bytes) else host
         here = not text or text == socket.gethostname()
         port = args[1] if len(args) > 1 and isinstance(args[1], int) else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
 
 import orjson
 from langchain_core.runnables import RunnableConfig
@@ -33,6 +34,8 @@ from otel_agent_replay.store.states import (
 
 __all__ = ["Head", "config_of", "head_of", "tuples_of"]
 
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
@@ -48,6 +51,15 @@ class Head:
         """The values that it holds, and perhaps some that there are none of."""
         namespace = self.saved.namespace
         return [(namespace, name, str(at)) for name, at in self.versions.items()]
+
+    @property
+    def made_ns(self) -> int:
+        """When LangGraph made it, in Unix nanoseconds; 0 if that is not known."""
+        try:
+            made = datetime.fromisoformat(str(self.rest.get("ts")))
+        except ValueError:
+            return 0
+        return (made - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def head_of(serde: SerializerProtocol, saved: SavedCheckpoint) -> Head:

@@ -34,6 +34,7 @@ from otel_agent_replay.langgraph.pages import Pages
 from otel_agent_replay.langgraph.pruning import kept
 from otel_agent_replay.langgraph.reading import Head, config_of, head_of, tuples_of
 from otel_agent_replay.langgraph.serializing import checked
+from otel_agent_replay.model.run import Run
 from otel_agent_replay.store.states import (
     SavedCheckpoint,
     SavedWrite,
@@ -165,6 +166,33 @@ class AgentReplaySaver(AwaitedSaver):
                 for _, group in groupby(pages.fitting(heads), _thread_of)
                 for each in tuples_of(self._states, self.serde, [*group])
             ]
+
+    def config_before(
+        self, run: Run, step: int, *, thread_id: str | None = None
+    ) -> RunnableConfig | None:
+        """Return the configuration of the checkpoint from which a run made a step.
+
+        It is the last one of the graph itself, not of a subgraph, that the run had
+        written when the step began. `graph.invoke(None, config)` goes on from there:
+        the node in which the step was made runs again. None if there is none, as with
+        `durability="exit"`.
+
+        Args:
+            run: A run, of this store.
+            step: The step's index.
+            thread_id: Which thread, if the run worked on several at a time.
+
+        Raises:
+            StepNotFoundError: The run has no such step.
+        """
+        began_ns = run.step(step).start_ns
+        where = StateFilter(thread=thread_id, namespace="", recorded_by=run.run_id)
+        with intercept.suppressed():
+            heads = [each for each in self._heads(where) if each.made_ns <= began_ns]
+        if not heads:
+            return None
+        saved = max(heads, key=lambda each: each.made_ns).saved
+        return config_of(saved.thread, saved.namespace, saved.checkpoint_id)
 
     def _heads(self, where: StateFilter) -> Sequence[Head]:
         found = self._states.checkpoints(where)

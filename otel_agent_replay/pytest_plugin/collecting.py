@@ -7,7 +7,12 @@ from typing import Final
 
 import pytest
 
-from otel_agent_replay._setup.golden_files import FOLDER, golden_names
+from otel_agent_replay._setup.golden_files import (
+    FOLDER,
+    NAMED,
+    golden_names,
+    unnamed,
+)
 
 __all__ = ["parametrize"]
 
@@ -27,8 +32,14 @@ def parametrize(metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
             f"{test.name} is marked golden_folder, and needs the argument {_FIXTURE}"
         )
         raise pytest.UsageError(message)
-    given = marker.args[0] if marker.args else FOLDER
-    folder = test.path.parent / Path(str(given))
+    if len(marker.args) > 1 or any(not isinstance(a, str | Path) for a in marker.args):
+        message = f"{test.name}: golden_folder takes one path, beside the test"
+        raise pytest.UsageError(message)
+    folder = test.path.parent / Path(marker.args[0] if marker.args else FOLDER)
+    odd = unnamed(folder)
+    if odd:
+        message = f"{test.name}: {odd[0]} can be no golden by its name: {NAMED}"
+        raise pytest.UsageError(message)
     names = golden_names(folder)
     if not names:
         message = (

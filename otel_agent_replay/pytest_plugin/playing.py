@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import unittest
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
 from typing import Final, Protocol
 
 import pytest
+from _pytest.outcomes import OutcomeException
 
+from otel_agent_replay import intercept
 from otel_agent_replay._setup.golden_files import FOLDER, read_golden
 from otel_agent_replay._setup.golden_recording import LiveRecording
 from otel_agent_replay._setup.golden_session import GoldenSession
-from otel_agent_replay.errors import AgentReplayError
+from otel_agent_replay.errors import AgentReplayError, SessionEndedError
+from otel_agent_replay.intercept import OpenCall
+from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.divergence import ReplayReport
 from otel_agent_replay.model.payload import JsonObject
 from otel_agent_replay.model.run import Run
@@ -21,7 +31,11 @@ from otel_agent_replay.replay.golden_view import GoldenRun, plain
 
 __all__ = ["PLAYING", "RECORD", "AgentReplay", "Wanted", "judged", "playing", "wanted"]
 
-_OPTIONS: Final = frozenset({"match", "normalise", "live", "allow_writes"})
+_OPTIONS: Final = frozenset(
+    {"match", "normalise", "live", "allow_writes", "clock", "network"}
+)
+_OF_TESTS: Final = (Exception, OutcomeException)
+_ASKED_OTHERWISE: Final = frozenset({"changed", "unexpected", "out_of_order"})
 
 
 class _Stage(Protocol):
@@ -68,6 +82,10 @@ class AgentReplay:
         self.name = name
         self._stage = stage
         self._recorded = recorded
+        self._afterwards = ExitStack()
+        self._late: list[str] = []
+        self._ended = False
+        self._told = False
 
     @property
     def input(self) -> JsonObject:
@@ -91,6 +109,7 @@ class AgentReplay:
 
         If the agent did not do what the golden says, the test fails here.
         """
+        __tracebackhide__ = True
         self.finish()
         made = self._stage.made
         if made is None:
@@ -104,26 +123,98 @@ class AgentReplay:
 
     def finish(self) -> None:
         """End the replay; fail the test if it was not what the golden says."""
-        self._stage.close()
-        if self._stage.failures:
-            pytest.fail(self._stage.says, pytrace=False)
+        __tracebackhide__ = True  # a debugger stops at the test's own line
+        self._end()
+        if self._failures:
+            self._told = True
+            pytest.fail(self._says, pytrace=False)
 
     def failed(self, error: BaseException) -> None:
-        """End the replay of a test that failed; say what the replay knows of it."""
+        """End the replay of a test that failed; say what the replay knows of it.
+
+        A test that skips itself may do so, unless the agent did something else before.
+        """
+        if self._told or isinstance(error, pytest.xfail.Exception):
+            return
+        if isinstance(error, pytest.skip.Exception) and not self._went_elsewhere:
+            return
         with suppress(AgentReplayError):  # the test's own error comes first
-            self._stage.close()
-        if not self._stage.failures:
+            self._end()
+        if not self._failures or self._never_ran:
             return
         said = str(error).partition("\n")[0]
-        lines = [self._stage.says]
-        if said and isinstance(error, Exception):
+        lines = [self._says]
+        if said and isinstance(error, _OF_TESTS) and self._stage.failures:
             lines.append(f"  the test itself: {type(error).__name__}: {said}")
+        self._told = True
         raise pytest.fail.Exception("\n".join(lines), pytrace=False) from None
+
+    def _end(self) -> None:
+        self._stage.close()
+        if not self._ended:
+            self._ended = True
+            self._afterwards.enter_context(intercept.session(_Closed(self._late)))
+
+    @property
+    def _went_elsewhere(self) -> bool:
+        report = self._stage.report
+        found = {each.kind for each in report.divergences} & _ASKED_OTHERWISE
+        return bool(found or report.blocked or report.in_doubt)
+
+    @property
+    def _never_ran(self) -> bool:
+        """Whether the test's own error is all there is to say."""
+        nothing = self._stage.made is None and not self._went_elsewhere
+        return nothing and not self._late
+
+    @property
+    def _failures(self) -> bool:
+        return bool(self._stage.failures or self._late)
+
+    @property
+    def _says(self) -> str:
+        late = [
+            f"golden {self.name}: {each} was called after the replay had ended, so it "
+            "was compared with nothing; ask for agent_replay.run after the agent"
+            for each in self._late[:1]
+        ]
+        return "\n".join([*([self._stage.says] if self._stage.failures else []), *late])
+
+    def release(self) -> None:
+        """Let calls go where they went before: fixtures tidy up what they began."""
+        self._afterwards.close()
+
+    def close(self) -> None:
+        """End the replay, whatever it was."""
+        try:
+            self._stage.close()
+        finally:
+            self.release()
 
     @property
     def stage(self) -> _Stage:
         """The replay or recording behind it."""
         return self._stage
+
+
+class _Closed:
+    """Stands on the seam from the end of a replay to the end of its test."""
+
+    def __init__(self, late: list[str]) -> None:
+        self._late = late
+
+    def before(self, opened: OpenCall) -> Outcome | Call | None:
+        """Refuse a call, which nothing would be compared with."""
+        self._late.append(opened.call.name)
+        raise SessionEndedError(opened.call.name)
+
+    def after(self, opened: OpenCall, outcome: Outcome) -> None:
+        """See nothing."""
+
+    def scope(self, opened: OpenCall) -> AbstractContextManager[None]:
+        """Surround nothing."""
+        del opened
+        return nullcontext()
 
 
 PLAYING: Final = pytest.StashKey[AgentReplay]()
@@ -149,6 +240,8 @@ def wanted(item: pytest.Item) -> Wanted:
     marker = item.get_closest_marker("golden")
     if marker is None or len(marker.args) != 1 or not isinstance(marker.args[0], str):
         message = f'{item.name} needs @pytest.mark.golden("name"), with one name'
+        if item.get_closest_marker("golden_folder") is not None:
+            message = f"{item.name} is marked golden_folder, which unittest cannot take"
         raise pytest.UsageError(message)
     return Wanted(where / FOLDER, marker.args[0], _options(item, dict(marker.kwargs)))
 
@@ -178,7 +271,7 @@ def playing(request: pytest.FixtureRequest) -> Iterator[AgentReplay]:
         with suppress(
             AgentReplayError
         ):  # `judged` has said it, unless the test was skipped
-            opened.stage.close()
+            opened.close()
 
 
 def _replay(named: Wanted) -> AgentReplay:
@@ -202,22 +295,25 @@ def judged(item: pytest.Item) -> Generator[None]:
     """End the replay with the test, and fail the test with what the replay says."""
     opened = item.stash.get(PLAYING, None)
     if opened is None:
-        yield
-        return
+        message = (
+            f"{item.name} is marked with a golden that was never opened: it was marked "
+            "after its setup had begun, or has a fixture agent_replay of its own"
+        )
+        pytest.fail(message, pytrace=False)
     try:
         yield
-    except (pytest.fail.Exception, pytest.skip.Exception, KeyboardInterrupt):
+        noted = getattr(item, "_excinfo", None)
+        if noted:  # unittest keeps what a test raised to itself
+            _let_speak(item, opened, noted[0].value)
+        else:
+            opened.finish()
+    except (pytest.exit.Exception, KeyboardInterrupt):
         raise
     except BaseException as error:
         opened.failed(error)
         raise
-    noted = getattr(item, "_excinfo", None)
-    if noted:  # unittest keeps what a test raised to itself
-        raised = noted[0].value
-        if not isinstance(raised, pytest.fail.Exception | pytest.skip.Exception):
-            _let_speak(item, opened, raised)
-        return
-    opened.finish()
+    finally:
+        opened.release()
 
 
 def _let_speak(item: pytest.Item, opened: AgentReplay, error: BaseException) -> None:

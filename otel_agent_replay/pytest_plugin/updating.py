@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from otel_agent_replay._setup.golden_making import in_ci, made_golden
 from otel_agent_replay._setup.golden_recording import LiveRecording
 from otel_agent_replay.errors import AgentReplayError
 from otel_agent_replay.model.payload import JsonObject, dump_json
+from otel_agent_replay.pytest_plugin.markers import MARKERS
 from otel_agent_replay.pytest_plugin.playing import PLAYING, RECORD, Wanted, wanted
 from otel_agent_replay.replay.golden import Golden
 
@@ -74,7 +75,9 @@ class Updating:
         self._dry_run = dry_run
         self._report = report
         self._used: defaultdict[Path, set[str]] = defaultdict(set)
+        self._written: set[Path] = set()
         self._changes: list[JsonObject] = []
+        self._whole = True
 
     def _note(self, category: str, path: Path, why: str) -> bool:
         """Note a change; return whether it is to be made."""
@@ -84,6 +87,26 @@ class Updating:
         )
         return done
 
+    # --- which tests there are ------------------------------------------------------
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Note that some tests do not run."""
+        self._whole = self._whole and not items
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note that a module or folder could not be collected, or skips itself."""
+        self._whole = self._whole and report.passed
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_ignore_collect(
+        self, collection_path: Path
+    ) -> Generator[None, bool | None, bool | None]:
+        """Note that a module is left out, as `collect_ignore` and `--ignore` do."""
+        ignored = yield
+        if ignored and collection_path.suffix == ".py":
+            self._whole = False
+        return ignored
+
     # --- one test -----------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
@@ -91,9 +114,12 @@ class Updating:
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> bool | None:
         """Run a test; where its golden is to be made or made anew, live."""
-        if "agent_replay" not in getattr(item, "fixturenames", ()):
+        if not any(item.get_closest_marker(each) for each in MARKERS):
             return None
-        named = wanted(item)
+        try:
+            named = wanted(item)
+        except pytest.UsageError:
+            return None  # the test says it
         self._used[named.folder].add(named.name)
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in self._reports(item, nextitem, named):
@@ -110,8 +136,8 @@ class Updating:
             category, why = "fix", self._why_fix(item, reports)
         else:
             category, why = "create", "a test names it, and it is not there"
-        if why is None:
-            return reports
+        if why is None or named.path in self._written:
+            return reports  # as it was recorded for another test, or is right
         if category not in self._categories or self._dry_run:
             self._note(category, named.path, why)
             return reports or runtestprotocol(item, log=False, nextitem=nextitem)
@@ -153,13 +179,15 @@ class Updating:
             return reports
         if self._note(change[0], named.path, change[1]):
             write_golden(named.folder, golden)
+            self._written.add(named.path)
         return reports
 
     # --- the end ------------------------------------------------------------------
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Rewrite what is written otherwise, and delete what nothing uses."""
-        whole = _is_whole(session)
+        ran = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+        whole = ran and self._whole and _is_whole(session)
         for folder in sorted(self._used):
             goldens = [*_readable(folder)]
             for golden in goldens:
@@ -177,12 +205,12 @@ class Updating:
 
     def _trim(self, folder: Path, goldens: list[Golden], *, whole: bool) -> None:
         unused = [g for g in goldens if whole and g.name not in self._used[folder]]
+        if len(goldens) != len(golden_names(folder)):
+            return  # one cannot be read: whose the bodies are is not known
         for golden in unused:
             path = folder / f"{golden.name}.json"
             if self._note("trim", path, "no test uses it"):
                 path.unlink()
-        if len(goldens) != len(golden_names(folder)) and not unused:
-            return  # one cannot be read: whose the bodies are is not known
         left = [each for each in goldens if each not in unused]
         for path in orphans(folder, left):
             if self._note("trim", path, "no golden has it"):
@@ -203,11 +231,10 @@ class Updating:
 
 def _is_whole(session: pytest.Session) -> bool:
     """Return whether all tests of the folders ran: whole directories, none left out."""
-    option = session.config.option
-    chosen = [option.keyword, option.markexpr, getattr(option, "lf", False)]
+    failed_only = getattr(session.config.option, "lf", False)
     paths = [str(each) for each in session.config.args]
     stopped = session.shouldstop or session.shouldfail
-    return not (any(chosen) or stopped) and all(Path(each).is_dir() for each in paths)
+    return not (failed_only or stopped) and all(Path(each).is_dir() for each in paths)
 
 
 def _readable(folder: Path) -> Iterator[Golden]:

@@ -116,6 +116,27 @@ def test_what_is_made_of_now_comes_back():
     assert time.strftime("%Y", time.gmtime(0)) == "1970"
 
 
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone is the system's")
+def test_local_time_is_that_of_the_recorded_zone(monkeypatch):
+    """A replay on a machine in another zone is told the hour of then."""
+
+    def code():
+        zone = time.localtime().tm_zone
+        return [time.localtime(), time.ctime(), time.strftime("%H %Z %z"), zone]
+
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        first, run = recorded(code, "clock")
+        monkeypatch.setenv("TZ", "America/Lima")
+        time.tzset()
+        assert replayed(run, code) == first
+        assert time.localtime().tm_zone != "JST"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_gather_and_threads_get_their_own_readings():
     """Equal reads of parallel tasks and threads come back to those who read them."""
 

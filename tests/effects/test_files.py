@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import mmap
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -57,6 +61,91 @@ def test_recording_changes_nothing_that_is_read(data):
     bare = reads()
     first, _ = recorded(reads, files=DECLARED)
     assert first == bare
+
+
+def test_a_file_is_recorded_as_it_is_opened(data):
+    """A descriptor, a map, an opener of the agent's own; and what `open` refuses."""
+
+    def opened_elsewhere(path: str, flags: int) -> int:
+        return os.open(path.replace("none.txt", "raw.bin"), flags)
+
+    def code():
+        told = []
+        with open("data/raw.bin", "rb") as file:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                told.append(mapped[:3])
+            told += [os.fstat(file.fileno()).st_size, type(file).__name__]
+        with open("data/none.txt", "rb", opener=opened_elsewhere) as file:
+            told.append(file.read(5))
+        for mode, options in (("q", {}), ("rb", {"encoding": "utf-8"})):
+            with pytest.raises(ValueError, match="mode") as raised:
+                Path("data/raw.bin").open(mode, **options)  # noqa: SIM115 - refused
+            told.append(str(raised.value))
+        return told
+
+    bare = code()
+    first, run = recorded(code, files=DECLARED)
+
+    assert first == bare
+    assert [step.outcome.error is None for step in run.steps] == [True] * 2 + [
+        False
+    ] * 2
+
+
+def test_a_file_is_read_in_every_way(data):
+    """In pieces, back and forth, ahead, unbuffered, by lines; in another encoding."""
+
+    def code():
+        with open("data/raw.bin", "rb") as file:
+            told = [file.peek(2)[:2], file.read(3), file.seek(-2, 2), file.read()]
+            into = bytearray(4)
+            told += [file.seek(5), file.readinto(into), bytes(into), file.readline()]
+            told += [file.mode, file.name, type(file).__name__]
+        with open("data/raw.bin", "rb", buffering=0) as file:
+            told += [file.read(2), file.readall()]
+        for options in ({"encoding": "latin-1"}, {"errors": "replace"}):
+            with open("data/raw.bin", **options) as file:
+                told += [*file, file.newlines, file.mode, file.buffer.tell()]
+        with pytest.raises(UnicodeDecodeError) as raised:
+            Path("data/raw.bin").read_text(encoding="utf-8")
+        return [*told, str(raised.value)]
+
+    bare = code()
+    first, run = recorded(code, files=DECLARED)
+    (data / "raw.bin").unlink()
+
+    assert first == bare
+    assert replayed(run, code) == first
+
+
+def test_what_can_be_read_only_once_is_the_agents(data):
+    """It is not recorded, and the run says so."""
+    os.mkfifo(data / "pipe")
+    writer = threading.Thread(target=(data / "pipe").write_text, args=("once",))
+
+    def code():
+        return Path("data/pipe").read_text()
+
+    writer.start()
+    first, run = recorded(code, files=DECLARED)
+    writer.join()
+
+    assert first == "once"
+    with pytest.raises(RunIncompleteError):
+        replayed(run, code)
+
+
+def test_a_file_in_a_replay_has_no_descriptor(data):
+    """It is not on the disk; asking for one is refused, not answered with another."""
+
+    def code():
+        with open("data/raw.bin", "rb") as file:
+            return file.fileno() > 0
+
+    _, run = recorded(code, files=DECLARED)
+
+    with pytest.raises(io.UnsupportedOperation, match="fileno"):
+        replayed(run, code)
 
 
 def test_other_files_are_read_as_ever(data):

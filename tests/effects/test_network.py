@@ -185,6 +185,20 @@ def test_no_name_is_looked_up(look_up, run):
     assert "agent-replay.invalid" in _stopped(run, look_up)
 
 
+@pytest.mark.parametrize(
+    "look_up",
+    [
+        lambda: socket.gethostbyaddr("192.0.2.7"),
+        lambda: socket.getfqdn("192.0.2.7"),
+        lambda: socket.getnameinfo(("192.0.2.7", 443), 0),
+    ],
+)
+def test_nobody_is_asked_whose_an_address_is(look_up, run):
+    """That is a question to a server as well; of loopback it is none."""
+    assert "192.0.2.7" in _stopped(run, look_up)
+    replayed(run, lambda: socket.getfqdn("127.0.0.1") and None)
+
+
 async def _looked_up(name):
     return await asyncio.get_running_loop().getaddrinfo(name, 443)
 

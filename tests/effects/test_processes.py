@@ -103,6 +103,34 @@ def test_children_and_forks_read_into_the_run(place):
     assert again.out == first.out
 
 
+def test_a_child_reads_what_was_asked_for_around_it(place):
+    """`record` in a part of the parent is for the programs that this part starts."""
+    place.write("child.py", CHILD)
+    place.write(
+        "parent.py",
+        """
+        import subprocess, sys
+        import otel_agent_replay
+        from otel_agent_replay import agent, record
+
+        otel_agent_replay.configure()
+
+        @agent
+        def run():
+            return subprocess.check_output([sys.executable, "child.py"], text=True)
+
+        with record(effects=("clock", "random")):
+            print(run())
+        """,
+    )
+    first = place.run("parent.py")
+    assert first.code == 0, first.err
+    kinds = [step.call.kind for step in place.only_run().steps]
+    assert kinds == ["process", "random", "random", "clock"]
+    again = launched(place, "replay", "last", "--", sys.executable, "parent.py")
+    assert again.out == first.out
+
+
 def test_a_module_that_reads_at_its_import_opens_no_run(place):
     """Only what an agent reads is in an agent's run; the rest is in none."""
     place.write(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import secrets
+import struct
 import uuid
 from random import choice as choice_by_name
 from uuid import UUID
@@ -38,11 +40,31 @@ DRAWS = {
     "uuid1": lambda: uuid.uuid1(),
     "uuid4": lambda: uuid.uuid4(),
     "Random()": lambda: random.Random().random(),
+    "not finite": lambda: [random.uniform(1, math.inf), random.gauss(-math.inf, 1)],
+    "no number": lambda: repr(random.uniform(-math.inf, math.inf)),
+    "whole": lambda: random.triangular(5, 5, 5),
+    "negative": lambda: random.randint(-(10**40), -(2**53)),
+    "none": lambda: [random.getrandbits(0), random.randbytes(0)],
+    "choice by name": lambda: random.choice(seq=range(10**6)),
+    "sample by name": lambda: random.sample(population=range(10**6), k=2),
+    "huge": lambda: random.sample(range(2**62), 2),
+    "randbits": lambda: secrets.randbits(300),
     "numpy.rand": lambda: numpy.random.rand(3).tolist(),
     "numpy.randint": lambda: int(numpy.random.randint(0, 10**6)),
     "numpy.normal": lambda: float(numpy.random.normal()),
     "numpy.choice": lambda: numpy.random.choice(10**6, 3).tolist(),
     "numpy.permutation": lambda: numpy.random.permutation(20).tolist(),
+    "numpy.choice of one": lambda: numpy.random.choice(10**6),
+    "numpy.choice by numpy": lambda: numpy.random.choice(numpy.int64(10**6)),
+    "numpy.choice of texts": lambda: numpy.random.choice(["a", "b"], (9, 9)).tolist(),
+    "numpy.permutation by numpy": lambda: numpy.random.permutation(
+        numpy.int64(20)
+    ).tolist(),
+    "numpy.uint64": lambda: numpy.random.randint(2**64 - 1, dtype=numpy.uint64).item(),
+    "numpy.bool": lambda: numpy.random.randint(0, 2, dtype=bool),
+    "numpy, not finite": lambda: repr(
+        [numpy.random.normal(math.inf), numpy.random.normal([math.nan, -math.inf])]
+    ),
     "default_rng": lambda: numpy.random.default_rng().random(3).tolist(),
 }
 
@@ -57,6 +79,46 @@ def test_each_draw_comes_back(name):
     first, again = both(code, "random")
     assert again == first
     assert [type(each) for each in again] == [type(each) for each in first]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_number_comes_back_to_the_bit(seed):
+    """Of every size and kind, in each function that gives one."""
+    rng = random.Random(seed)
+    bounds = [rng.randint(-(2**size), 2**size) for size in rng.sample(range(80), 20)]
+    reals = [struct.unpack("d", rng.randbytes(8))[0] for _ in range(20)]
+
+    def code():
+        whole = [random.randint(bound, bound) for bound in bounds]
+        real = [random.uniform(each, each) for each in reals]
+        arrays = [
+            numpy.random.normal(real, 0).astype(kind) for kind in ("f4", "f8", "g")
+        ]
+        shown = [each.hex() for each in real]
+        return [whole, shown, [repr(each) for each in arrays]]
+
+    with numpy.errstate(all="ignore"):
+        first, again = both(code, "random")
+
+    assert again == first
+
+
+def test_numpy_takes_what_it_takes_without_us():
+    """What it refuses is refused in its words, and values keep their classes."""
+
+    def code():
+        said = []
+        for wrong in ([], numpy.eye(2)):
+            with pytest.raises(ValueError, match="a") as raised:
+                numpy.random.choice(wrong)
+            said.append(str(raised.value))
+        whole = numpy.random.choice(5), numpy.random.choice(["a"])
+        return [*said, *(type(each).__name__ for each in whole)]
+
+    bare = code()
+    first, again = both(code, "random")
+
+    assert first == again == bare
 
 
 def test_what_is_picked_is_the_callers_own_object():

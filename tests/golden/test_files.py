@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from dataclasses import replace
 
@@ -214,6 +215,27 @@ def test_pseudonyms_are_no_secrets(recorded, monkeypatch):
     golden = made_golden(recorded("mail"), "reader")
 
     assert "example.com" not in dump_golden(golden).text
+    assert secrets_in(run_of(golden), load_settings()) == []
+
+
+def test_a_number_drawn_at_random_is_no_secret(tmp_path):
+    """However much it looks like a card's; it stands in the golden as it was drawn."""
+    card = 4111111111111111
+
+    @agent(name="drawing")
+    def drawing() -> bool:
+        return random.randint(card, card) == card  # noqa: S311 - what is recorded
+
+    url = f"sqlite:///{tmp_path}/runs.db"
+    otel_agent_replay.configure(store=url, effects=("random",))
+    drawing()
+    otel_agent_replay.shutdown()
+    with open_store(url) as store:
+        recording = store.recording(store.runs()[0].run_id)
+
+    golden = made_golden(recording, "drawing")
+
+    assert run_of(golden).steps[0].outcome.value == card
     assert secrets_in(run_of(golden), load_settings()) == []
 
 

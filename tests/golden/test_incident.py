@@ -124,7 +124,7 @@ def test_an_agent_that_calls_nothing_is_red(project):
 def test_a_test_that_does_not_run_the_agent_is_red(project):
     """It says that nothing was compared."""
     path = project.folder / "tests/agents/test_support.py"
-    path.write_text(path.read_text().replace("    answer(", "    print("))
+    path.write_text(path.read_text().replace("    answer(", "    dict("))
 
     done = project.pytest("tests")
 

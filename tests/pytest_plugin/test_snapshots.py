@@ -2,18 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.golden.project import Project, added, clerk_project
-
-
-@pytest.fixture
-def project(tmp_path) -> Project:
-    """Return a project with a golden."""
-    project = clerk_project(tmp_path)
-    added(project)
-    return project
-
 
 def test_inline_snapshot(project):
     """It writes what the run gives, and that holds from then on; until it changes."""

@@ -154,3 +154,104 @@ def test_what_the_flag_refuses(project):
     assert wrong.code == several.code == 4
     assert "create, fix, update, trim" in wrong.out + wrong.err
     assert "use -n 0" in several.out + several.err
+
+
+SECOND = """
+import pytest
+from clerk_agent import clerk
+
+
+@pytest.mark.golden("second")
+def test_second():
+    clerk(["refunds"])
+"""
+LEFT_OUT = {
+    "a module that skips itself": {
+        "tests/test_second.py": f"import pytest\npytest.importorskip('nowhere')\n{SECOND}"
+    },
+    "a module left out": {"tests/conftest.py": "collect_ignore = ['test_second.py']"},
+    "a test that was deselected": {
+        "tests/conftest.py": """
+            def pytest_collection_modifyitems(config, items):
+                left = [each for each in items if "second" in each.name]
+                items[:] = [each for each in items if each not in left]
+                config.hook.pytest_deselected(items=left)
+        """
+    },
+    "an interrupt": {
+        "tests/conftest.py": """
+            def pytest_runtest_logfinish():
+                raise KeyboardInterrupt
+        """
+    },
+    "a golden that cannot be read": {
+        "tests/goldens/bad.json": "{",
+        "tests/test_second.py": "",
+    },
+}
+
+
+@pytest.mark.parametrize("why", LEFT_OUT)
+def test_nothing_is_trimmed_unless_all_tests_ran(project, why):
+    """A golden whose test did not run this time is not one that nobody uses."""
+    golden = (project.folder / GOLDEN).read_text()
+    second = golden.replace('"name": "clerk"', '"name": "second"', 1)
+    project.write({"tests/test_second.py": SECOND})
+    (project.folder / "tests/goldens/second.json").write_text(second)
+    project.write(LEFT_OUT[why])
+    before = project.files()
+
+    done = project.pytest("tests", "--golden-update=trim")
+
+    assert "\ntrim " not in done.out, done.out
+    assert project.files() == before
+
+
+def test_two_tests_do_not_write_one_golden(project):
+    """The first that records it has it; the other is red, and says what differs."""
+    project.write(
+        {
+            TEST: """
+                import pytest
+                from clerk_agent import clerk
+
+
+                @pytest.mark.golden("both")
+                @pytest.mark.parametrize("word", ["refunds", "shoes"])
+                def test_both(word):
+                    clerk([word])
+            """
+        }
+    )
+
+    done = update(project, "--category", "create", "--category", "fix", **LIVE)
+
+    assert changes(done)[0] == ("create", "both.json", True)
+    assert [each for each in changes(done) if each[0] == "fix"] == []
+    assert done.code == 79
+    assert "was 'refunds', now 'shoes'" in done.err
+    assert project.pytest("tests").counts == {"passed": 1, "failed": 1}
+
+
+def test_a_test_that_names_its_golden_wrongly_is_red_in_an_update(project):
+    """And the others are updated."""
+    project.write(
+        {
+            "tests/test_wrong.py": """
+                import pytest
+
+
+                @pytest.mark.golden("a", "b")
+                def test_wrong():
+                    pass
+            """
+        }
+    )
+    text = json.dumps(json.loads(project.files()[GOLDEN]))
+    project.write({GOLDEN: text})
+
+    done = update(project, "--category", "update")
+
+    assert changes(done) == [("update", "clerk.json", True)]
+    assert done.code == 79
+    assert "with one name" in done.err

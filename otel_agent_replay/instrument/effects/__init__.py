@@ -9,6 +9,7 @@ recording.
 from __future__ import annotations
 
 import random as _random
+import secrets as _secrets
 import time as _time
 import uuid as _uuid
 from collections.abc import Iterable
@@ -39,7 +40,7 @@ def install(kinds: Iterable[Kind]) -> None:
     if "clock" in wanted:
         swap_in_modules(clock.install(_time))
     if "random" in wanted:
-        swap_in_modules(randomness.install(_random, _uuid))
+        swap_in_modules(randomness.install(_random, _secrets, _uuid))
         when_imported("numpy.random", numpy_random.install)
     if "environment" in wanted:
         environment.install()

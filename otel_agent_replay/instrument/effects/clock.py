@@ -7,9 +7,11 @@ import functools
 import logging
 import sys
 from collections.abc import Callable
+from time import struct_time
 from types import FrameType, ModuleType
 from typing import Any, Final, TypeVar
 
+from otel_agent_replay.errors import ResultTypeError
 from otel_agent_replay.instrument.effects.reading import (
     Read,
     asked_by,
@@ -41,15 +43,16 @@ _OF_NOW: Final = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strfti
 def install(time: ModuleType) -> dict[int, tuple[Any, Any]]:
     """Take reads of the clock; return the functions that were replaced."""
     swapped: dict[int, tuple[Any, Any]] = {}
-    now: Callable[[], float] = time.time
+    local, text = time.localtime, time.asctime
     for name in _FLOATS:
         swapped |= swap(time, name, _reader(name, getattr(time, name), json_float))
     for name in _WHOLE:
         swapped |= swap(time, name, _reader(name, getattr(time, name), json_int))
     for name, place in _OF_NOW.items():
         function = getattr(time, name)
-        structured = time.localtime if name in {"asctime", "strftime"} else None
-        swapped |= swap(time, name, _of_now(function, place, now, structured))
+        moment = time.gmtime if name == "gmtime" else local
+        written = {"ctime": text, "asctime": text, "strftime": function}.get(name)
+        swapped |= swap(time, name, _of_now(function, place, moment, written))
     try:
         _patch_datetime()
     except (TypeError, AttributeError, ImportError):  # not CPython
@@ -98,22 +101,39 @@ def _seconds(at_ns: int) -> float:
 
 
 def _of_now(
-    original: Callable[..., T],
+    original: Callable[..., Any],
     place: int,
-    now: Callable[[], float],
-    structured: Callable[..., Any] | None,
-) -> Callable[..., T]:
-    codec = (number_json, json_float)
+    moment: Callable[..., struct_time],
+    written: Callable[..., str] | None,
+) -> Callable[..., Any]:
+    """Return a function of now; what is read is the time in its zone, as it stood."""
+    of_none = original.__name__ not in {"asctime", "strftime"}
+
+    def load(value: JsonValue) -> struct_time:
+        if not isinstance(value, list):  # seconds: it was recorded by an older version
+            return moment(json_float(value))
+        try:
+            return struct_time(value)
+        except (TypeError, ValueError) as error:
+            raise ResultTypeError("struct_time", str(error)) from error
+
+    def standing(at_ns: int) -> struct_time:
+        return moment(_seconds(at_ns))
 
     @functools.wraps(original)
-    def of_now(*args: Any) -> T:
-        if len(args) != place and not (args[place:] == (None,) and structured is None):
+    def of_now(*args: Any) -> Any:
+        if len(args) != place and not (args[place:] == (None,) and of_none):
             return original(*args)
         frame = sys._getframe(1)  # noqa: SLF001 - whose code reads decides
-        seconds = _seen(f"time.{original.__name__}", frame, now, codec, _seconds)
-        return original(*args[:place], structured(seconds) if structured else seconds)
+        name = f"time.{original.__name__}"
+        found = _seen(name, frame, moment, (_parts, load), standing)
+        return found if written is None else written(*args[:place], found)
 
     return of_now
+
+
+def _parts(found: struct_time) -> JsonValue:
+    return [*found, found.tm_zone, found.tm_gmtoff]
 
 
 # --- datetime ----------------------------------------------------------------------

@@ -52,16 +52,17 @@ def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
         if place is None:
             return original(file, mode, *args, **kwargs)
 
+        opened: list[Any] = []
+
         def live() -> bytes | None:
-            with original(file, "rb") as found:
-                content: bytes = found.read(LARGEST + 1)
-            return content if len(content) <= LARGEST else None
+            opened.append(original(file, mode, *args, **kwargs))
+            return _content_of(opened[0])
 
         what = Read(kind="file", name="open", place=place, inputs={"path": path})
         content = read(what, live, _content_json, _json_content)
-        if content is None:
-            return original(file, mode, *args, **kwargs)
-        return _opened(file, content, mode, args, kwargs)
+        if opened:
+            return opened[0]
+        return _held(file, content or b"", mode, args, kwargs)
 
     open.__wrapped__ = original  # type: ignore[attr-defined]
     return open
@@ -81,12 +82,32 @@ def _is_declared(path: str) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in in_force().files)
 
 
+def _content_of(file: Any) -> bytes | None:
+    """Return what stands in a file that was just opened, which stays at its beginning.
+
+    None if that is too much, or can be read only once.
+    """
+    buffered = getattr(file, "buffer", file)
+    raw = getattr(buffered, "raw", buffered)
+    if not raw.seekable():
+        return None
+    content = bytearray()
+    while len(content) <= LARGEST and (more := raw.read(LARGEST + 1 - len(content))):
+        content += more
+    raw.seek(0)
+    return bytes(content) if len(content) <= LARGEST else None
+
+
 class _Content(io.BytesIO):
-    """A file that is open for reading, as it was when it was opened."""
+    """A file that is open for reading, as it was when it was recorded."""
 
     def __init__(self, content: bytes, name: Any) -> None:
         super().__init__(content)
         vars(self).update(name=name, mode="rb")
+
+    def readall(self) -> bytes:
+        """Return what is left."""
+        return self.read()
 
     def writable(self) -> bool:
         """Return that it is open for reading."""
@@ -96,15 +117,18 @@ class _Content(io.BytesIO):
         raise io.UnsupportedOperation("write")
 
 
-def _opened(
+def _held(
     file: Any, content: bytes, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    found = _Content(content, file)
+    """Return a content as a file that is open in this mode."""
+    names = ("buffering", "encoding", "errors", "newline", "closefd", "opener")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    found: Any = _Content(content, file)
+    if given.pop("buffering", -1) == 0:
+        return found
+    found = io.BufferedReader(found)
     if "b" in mode:
         return found
-    names = ("buffering", "encoding", "errors", "newline")
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    given.pop("buffering", None)
     given.pop("closefd", None)
     given.pop("opener", None)
     text = io.TextIOWrapper(found, **given)
@@ -116,7 +140,11 @@ def _content_json(content: bytes | None) -> JsonValue:
     """Return a file's content as JSON: as text, so that it is redacted as one."""
     if content is None:
         in_force().lost()
-        _LOGGER.warning("A file of more than %d bytes is not recorded.", LARGEST)
+        _LOGGER.warning(
+            "A file that has more than %d bytes, or can be read only once, is not "
+            "recorded.",
+            LARGEST,
+        )
         return None
     try:
         return {"text": content.decode()}
@@ -129,4 +157,6 @@ def _json_content(value: JsonValue) -> bytes | None:
         return json_text(value["text"]).encode()
     if isinstance(value, dict) and "bytes" in value:
         return json_bytes(value["bytes"])
-    raise ResultTypeError("file", "it was too large to be recorded")
+    raise ResultTypeError(
+        "file", "it was too large to be recorded, or could be read only once"
+    )

@@ -16,6 +16,7 @@ from otel_agent_replay.instrument.effects.swapping import swap, swap_in_modules
 from otel_agent_replay.instrument.effects.values import (
     bytes_json,
     json_bytes,
+    json_number,
     number_json,
 )
 from otel_agent_replay.model.payload import JsonObject, JsonValue
@@ -87,7 +88,7 @@ def _reordering(original: Callable[..., Any]) -> Callable[..., Any]:
         if place is None or more:
             return original(x, *more)
         numpy = sys.modules["numpy"]
-        values = numpy.arange(x) if isinstance(x, int) else x
+        values = numpy.arange(x) if _is_whole(x) else x
 
         def draw() -> list[int]:
             places = numpy.arange(len(values))
@@ -100,7 +101,9 @@ def _reordering(original: Callable[..., Any]) -> Callable[..., Any]:
         order = picked(f"numpy.random.{name}", place, len(values), {}, draw)
         if name == "permutation":
             return values[order]
-        old = [numpy.copy(each) if hasattr(each, "shape") else each for each in values]
+        # A row of an array is a view, which would change with it.
+        is_array = isinstance(values, numpy.ndarray)
+        old = [numpy.copy(each) for each in values] if is_array else [*values]
         for at, index in enumerate(order):
             values[at] = old[index]
         return None
@@ -117,22 +120,26 @@ def _choosing(
     def choice(a: Any, size: Any = None, replace: Any = True, p: Any = None) -> Any:  # noqa: FBT002 - numpy's
         frame = sys._getframe(1)  # noqa: SLF001 - whose code reads decides
         place = asked_by("random", frame)
-        if place is None:
+        values = None if _is_whole(a) else sys.modules["numpy"].asarray(a)
+        of = int(a) if values is None else values.size
+        if place is None or not of or (values is not None and values.ndim != 1):
             return original(a, size, replace, p)
-        numpy = sys.modules["numpy"]
-        values = numpy.arange(a) if isinstance(a, int) else numpy.asarray(a)
-        options: JsonObject = {"size": str(size), "replace": bool(replace)}
+        inputs: JsonObject = {"of": of, "size": str(size), "replace": bool(replace)}
 
         def draw() -> Any:
-            return original(len(values), size, replace, p)
+            return original(of, size, replace, p)
 
-        inputs: JsonObject = {"of": len(values), **options}
         what = Read(
             kind="random", name="numpy.random.choice", place=place, inputs=inputs
         )
-        return values[read(what, draw, *codec)]
+        drawn = read(what, draw, *codec)
+        return drawn if values is None else values[drawn]
 
     return choice
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | sys.modules["numpy"].integer)
 
 
 def _array_json(value: Any) -> JsonValue:
@@ -144,10 +151,8 @@ def _array_json(value: Any) -> JsonValue:
 
 
 def _json_array(numpy: ModuleType, value: JsonValue) -> Any:
-    if isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, str):
-        return int(value, 16)
+    if isinstance(value, bool | int | float | str):
+        return json_number(value)
     try:
         kind = numpy.dtype(value["type"])  # type: ignore[index, call-overload]
         if kind.char not in _PLAIN:

@@ -17,8 +17,8 @@ from otel_agent_replay.instrument.effects.values import (
     bytes_json,
     json_as,
     json_bytes,
-    json_float,
     json_int,
+    json_number,
     json_text,
     number_json,
 )
@@ -32,7 +32,7 @@ _Codec = tuple[Callable[[Any], JsonValue], Callable[[JsonValue], Any]]
 
 _PASS_ON: Final = THROUGH | {"random", "secrets"}
 _WHOLE: Final[_Codec] = (number_json, json_int)
-_FLOAT: Final[_Codec] = (number_json, json_float)
+_NUMBER: Final[_Codec] = (number_json, json_number)
 _BYTES: Final[_Codec] = (bytes_json, json_bytes)
 _SEED: Final = 32
 """Bytes of a seed."""
@@ -57,13 +57,15 @@ _VALUES: Final[dict[str, _Codec]] = {
             "paretovariate",
             "weibullvariate",
         ),
-        _FLOAT,
+        _NUMBER,
     ),
 }
-_UUIDS: Final = ("uuid1", "uuid4", "uuid6", "uuid7")
+_POPULATION: Final = ("seq", "population")
+"""What the argument that is picked out of is called."""
+_UUIDS: Final = ("uuid1", "uuid4", "uuid6", "uuid7", "uuid8")
 
 
-def install(random: ModuleType, uuid: ModuleType) -> _Swapped:
+def install(random: ModuleType, secrets: ModuleType, uuid: ModuleType) -> _Swapped:
     """Take reads of randomness; return the functions that were replaced."""
     swapped: _Swapped = {}
     for name, codec in _VALUES.items():
@@ -81,6 +83,8 @@ def install(random: ModuleType, uuid: ModuleType) -> _Swapped:
         if of_class is not None:
             method = taken("secrets", of_class, _VALUES[name], skip=1)
             setattr(source, name, method)
+    # It has the method as it was when `secrets` was imported.
+    swapped |= swap(secrets, "randbits", source().getrandbits)
     swapped |= swap(os, "urandom", taken("os", os.urandom, _BYTES))
     for name in _UUIDS:
         if hasattr(uuid, name):
@@ -147,16 +151,18 @@ def _picking(original: Callable[..., Any]) -> Callable[..., Any]:
     def pick(*args: Any, **kwargs: Any) -> Any:
         frame = sys._getframe(1)  # noqa: SLF001 - whose code reads decides
         place = asked_by("random", frame, _PASS_ON)
-        population: Any = args[0] if args else None
+        named = next((each for each in _POPULATION if each in kwargs), "")
+        population: Any = args[0] if args else kwargs.get(named)
         if place is None or not hasattr(population, "__getitem__"):
             return original(*args, **kwargs)
         rest, of = args[1:], len(population)
+        others = {key: each for key, each in kwargs.items() if key != named}
         options: JsonObject = {}
-        if rest or kwargs:
-            options = {"args": to_json(list(rest)), "kwargs": to_json(kwargs)}
+        if rest or others:
+            options = {"args": to_json(list(rest)), "kwargs": to_json(others)}
 
         def draw() -> list[int]:
-            found = original(range(of), *rest, **kwargs)
+            found = original(range(of), *rest, **others)
             return found if isinstance(found, list) else [found]
 
         indices = picked(f"random.{name}", place, of, options, draw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -14,6 +15,7 @@ __all__ = [
     "json_bytes",
     "json_float",
     "json_int",
+    "json_number",
     "json_text",
     "number_json",
 ]
@@ -22,11 +24,14 @@ T = TypeVar("T")
 
 _EXACT: Final = 2**53
 """From here on a JSON number is not read exactly by everybody."""
+_NO_DIGITS: Final = frozenset({"nan", "inf", "-inf"})
 
 
 def number_json(value: float) -> JsonValue:
-    """Return a number as JSON; a large whole one as hexadecimal text."""
-    return hex(value) if isinstance(value, int) and abs(value) >= _EXACT else value
+    """Return a number as JSON: as text if it is a large whole one, NaN or infinite."""
+    if isinstance(value, int):
+        return hex(value) if abs(value) >= _EXACT else value
+    return value if math.isfinite(value) else str(float(value))
 
 
 def json_int(value: JsonValue) -> int:
@@ -40,9 +45,17 @@ def json_int(value: JsonValue) -> int:
 
 def json_float(value: JsonValue) -> float:
     """Return the float that `number_json` was given."""
+    return float(json_number(value))
+
+
+def json_number(value: JsonValue) -> float:
+    """Return the number, whole or not, that `number_json` was given."""
+    if isinstance(value, str):
+        read = float if value in _NO_DIGITS else json_int
+        return json_as("number", read, value)
     if isinstance(value, int | float):
-        return float(value)
-    raise ResultTypeError("float", f"it is {value!r}")
+        return value
+    raise ResultTypeError("number", f"it is {value!r}")
 
 
 def bytes_json(value: bytes) -> JsonValue:
