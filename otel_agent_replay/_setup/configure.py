@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
+import signal
 import sys
 import threading
 from functools import partial
+from types import ModuleType
 from typing import Final
 
 from opentelemetry import metrics, trace
@@ -16,7 +19,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_agent_replay import intercept, semconv
 from otel_agent_replay._setup import children, sessions
 from otel_agent_replay._setup.checking import check
-from otel_agent_replay._setup.effects import forget_process, take_in_process
+from otel_agent_replay._setup.effects import (
+    forget_process,
+    take_in_process,
+    with_reads_here,
+)
 from otel_agent_replay._setup.ending import (
     at_exit,
     at_sigterm,
@@ -24,7 +31,14 @@ from otel_agent_replay._setup.ending import (
     watch_end,
 )
 from otel_agent_replay._setup.joining import join_session
-from otel_agent_replay._setup.parts import SCOPE, Parts, instrument, make_parts
+from otel_agent_replay._setup.parts import (
+    SCOPE,
+    SWITCH,
+    Parts,
+    instrument,
+    is_switched_off,
+    make_parts,
+)
 from otel_agent_replay._setup.redaction import use_policy
 from otel_agent_replay._setup.stores import flush_before_reading
 from otel_agent_replay._version import __version__
@@ -35,6 +49,7 @@ from otel_agent_replay.capture.metrics import observe
 from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.config import Settings, load_settings
 from otel_agent_replay.instrument import named
+from otel_agent_replay.instrument.on_import import when_imported
 from otel_agent_replay.model.call import Outcome
 from otel_agent_replay.model.exceptions import record_exception
 from otel_agent_replay.model.payload import dump_json
@@ -68,8 +83,15 @@ class _Process:
         self.settings: Settings | None = None
         self.handover: children.Handover | None = None
         self.parts: Parts | None = None
+        self.ending: Parts | None = None
+        """What writes its last while `shutdown` waits for it."""
+        self.closing = False
+        """Whether `shutdown` is at what a signal must not cut short."""
+        self.put_off = False
+        """Whether SIGTERM came meanwhile."""
         self.frame: intercept.OpenCall | None = None
-        self.hooked = False
+        self.hooked: int | None = None
+        """The process whose end we hear of; servers take signal handlers from forks."""
         self.leaving: tuple[SystemExit, int] | None = None
         """What `sys.exit` was last called for, and how many steps there were then."""
 
@@ -113,8 +135,12 @@ def configure(*, policy: Policy | None = None, **settings: object) -> None:
         handover = children.inherited()
         same = (found, handover) == (_process.settings, _process.handover)
         if _process.parts is not None and same and policy is None:
+            _hook_process()
             return
         check(found)
+        if is_switched_off():
+            _LOGGER.warning("%s is set: this process is not recorded.", SWITCH)
+            return
         if _process.parts is not None:
             _process.parts.finish()
         use_policy(policy)
@@ -157,7 +183,7 @@ def _handover(command: str) -> children.Handover | None:
     parts, settings = _process.parts, _process.settings
     if parts is None or settings is None:
         return None
-    return children.Handover.of(parts.recorder, command, settings)
+    return children.Handover.of(parts.recorder, command, with_reads_here(settings))
 
 
 # --- forks -----------------------------------------------------------------------
@@ -173,6 +199,7 @@ def _before_fork() -> None:
 def _become_child(handover: children.Handover | None) -> None:
     """Go on in a forked child: nothing of the parent's open calls is ours."""
     parts = _process.parts
+    _process.ending, _process.closing, _process.put_off = None, False, False
     intercept.set_base(None)
     sessions.forget()
     if handover is not None and handover.session is not None:
@@ -200,12 +227,23 @@ children.when_forked(_before_fork, _become_child)
 
 
 def _hook_process() -> None:
-    if _process.hooked:
-        return
-    _process.hooked = True
-    at_exit(_end, in_forks=True)
-    at_sigterm(_note_sigterm)
-    watch_end(_note_failure, _note_leaving)
+    before, _process.hooked = _process.hooked, os.getpid()
+    if before is None:
+        at_exit(_end, in_forks=True)
+        watch_end(_note_failure, _note_leaving)
+        when_imported("celery.signals", _watch_workers)
+    if before != _process.hooked:
+        at_sigterm(_note_sigterm)
+
+
+def _watch_workers(signals: ModuleType) -> None:
+    """Write everything before one of Celery's workers leaves by `os._exit`."""
+
+    def leaves(**_: object) -> None:
+        # With an exit code that says it was replaced, which is no failure.
+        shutdown(_TERM_WAITS)
+
+    signals.worker_process_shutdown.connect(leaves, weak=False)
 
 
 def _note_failure(error: BaseException) -> None:
@@ -218,15 +256,36 @@ def _note_failure(error: BaseException) -> None:
         _process.frame.close(Outcome(error=record_exception(error)))
 
 
-def _note_sigterm(dies: bool) -> None:  # noqa: FBT001 - a callback
-    """Write everything; runs that are still open are cut off here if it dies."""
-    parts = sessions.current() or _process.parts
+def _note_sigterm(dies: bool) -> bool:  # noqa: FBT001 - a callback
+    """Write everything; runs that are still open are cut off here if it dies.
+
+    Returns:
+        False if the process is at its end already, and sends the signal again.
+    """
+    if _process.closing:
+        _process.put_off = True
+        return False
+    parts = sessions.current() or _process.parts or _process.ending
     if parts is None:
-        return
-    if dies:
-        parts.shutdown(_TERM_WAITS)
-    else:
+        return True
+    if not dies:
         parts.flush(_TERM_WAITS)
+        return True
+    _close_idle_worker()
+    parts.shutdown(_TERM_WAITS)
+    return True
+
+
+def _close_idle_worker() -> None:
+    """Close what stands for a worker that is ended while it is at no call.
+
+    So does a pool with its workers, as soon as the last result is there.
+    """
+    frame = _process.frame
+    if frame is None or multiprocessing.parent_process() is None:
+        return
+    if (intercept.current() or frame) is frame:
+        frame.close(Outcome())
 
 
 def _note_leaving(error: SystemExit) -> None:
@@ -278,6 +337,8 @@ def shutdown(timeout: float = 30.0) -> bool:
     """
     with _process.lock:
         parts, frame = _process.parts, _process.frame
+        if parts is not None:
+            _process.ending, _process.closing = parts, True
         _process.parts, _process.frame, _process.settings = None, None, None
         _process.handover = None
         sessions.use_settings(None)
@@ -286,9 +347,17 @@ def shutdown(timeout: float = 30.0) -> bool:
     intercept.install()
     forget_process()
     intercept.set_base(None)
-    if frame is not None:
-        frame.close(Outcome())
-    done = parts.finish(timeout)
+    try:
+        if frame is not None:
+            frame.close(Outcome())
+        parts.close()
+    finally:
+        _process.closing = False
+        if _process.put_off:
+            _process.put_off = False
+            os.kill(os.getpid(), signal.SIGTERM)
+    done = parts.shutdown(timeout)
+    _process.ending = None
     _say_losses(parts.losses, done=done)
     return done
 

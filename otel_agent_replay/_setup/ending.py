@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import logging
 import multiprocessing.process
 import multiprocessing.util
 import os
@@ -14,10 +15,15 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Final, NoReturn
 
+from otel_agent_replay._setup.waking import heard, wake_main_thread
+
 __all__ = ["at_exit", "at_sigterm", "finalize_child", "is_failure", "watch_end"]
 
+_LOGGER = logging.getLogger("otel_agent_replay")
 _callbacks: Final[list[tuple[Callable[[], object], int | None]]] = []
 """What to call, and in which process; None is in each."""
+_handlers: Final[list[object]] = []
+"""Those that we have set for SIGTERM."""
 _FIRST: Final = 100
 """Priority of our finalizer in a `multiprocessing` child: before its queues close."""
 
@@ -53,6 +59,15 @@ def finalize_child(_: object = None) -> None:
     if _Registry.process != os.getpid():
         _Registry.process = os.getpid()
         multiprocessing.util.Finalize(None, _run, exitpriority=_FIRST)
+        _wake_worker()
+
+
+def _wake_worker() -> None:
+    """Have a child of `multiprocessing` hear SIGTERM, which is what ends it."""
+    before = signal.getsignal(signal.SIGTERM)
+    ours = any(before is each for each in _handlers)
+    if ours and multiprocessing.process.parent_process() is not None:
+        wake_main_thread(signal.SIGTERM)
 
 
 def _run() -> None:
@@ -61,35 +76,58 @@ def _run() -> None:
             callback()
 
 
+def _may_replace(handler: object) -> bool:
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    ours = any(handler is each for each in _handlers)
+    return not ours and handler is not None and handler != signal.SIG_IGN
+
+
 def is_failure(error: BaseException) -> bool:
     """Return whether a process that ends with an exception has failed."""
     return not (isinstance(error, SystemExit) and error.code in {None, 0})
 
 
-def at_sigterm(callback: Callable[[bool], object]) -> None:
+def at_sigterm(callback: Callable[[bool], bool]) -> None:
     """Call back when SIGTERM comes; then what would have been done is done.
 
     Nothing happens where the signal is ignored, or outside the main thread, the only
-    one that Python lets set a handler. Who sets one later takes ours away.
+    one that Python lets set a handler; nor where ours is set still. Who sets one later
+    takes ours away. A signal that comes while the callback is at an earlier one does
+    not call back again.
 
     Args:
-        callback: Takes whether the process ends by the signal: nobody handles it.
+        callback: Takes whether the process ends by the signal: nobody handles it;
+            returns False if it will send the signal again, as it is not done.
     """
-    if threading.current_thread() is not threading.main_thread():
-        return
     before = signal.getsignal(signal.SIGTERM)
-    if before is None or before == signal.SIG_IGN:
+    if not _may_replace(before):
         return
+    dies = not callable(before)
+    at_work = False
 
     def handler(number: int, frame: FrameType | None) -> None:
-        callback(not callable(before))
+        nonlocal at_work
+        heard()
+        nested = at_work
+        if not nested:
+            at_work = True
+            try:
+                if not callback(dies):
+                    return
+            except Exception as error:  # noqa: BLE001 - the program must end as it would
+                _LOGGER.warning("At SIGTERM not all could be written: %r", error)
+            finally:
+                at_work = False
         if callable(before):
             before(number, frame)
-            return
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        elif not nested:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     signal.signal(signal.SIGTERM, handler)
+    _handlers.append(handler)
+    _wake_worker()
 
 
 def watch_end(

@@ -54,10 +54,19 @@ from otel_agent_replay.redact import Redactor
 from otel_agent_replay.store import open_store
 from otel_agent_replay.store.base import Store
 
-__all__ = ["SCOPE", "Parts", "instrument", "make_parts", "make_pipeline"]
+__all__ = [
+    "SCOPE",
+    "SWITCH",
+    "Parts",
+    "instrument",
+    "is_switched_off",
+    "make_parts",
+    "make_pipeline",
+]
 
 SCOPE: Final = "otel_agent_replay"
 """Name of the tracer and the meter."""
+SWITCH: Final = "OTEL_SDK_DISABLED"
 _SERVER: Final = "clickhouse://"
 
 
@@ -73,10 +82,14 @@ class Parts:
 
     def finish(self, timeout: float = 30.0) -> bool:
         """End the run of the process and write everything; False if time ran out."""
+        self.close()
+        return self.shutdown(timeout)
+
+    def close(self) -> None:
+        """End the run of the process."""
         http.close_streams()
         self.recorder.finish()
         self.intentions.close()
-        return self.pipeline.shutdown(timeout)
 
     def spooled(self, timeout: float) -> bool:
         """Wait until all that has ended is in the spool; False if time ran out."""
@@ -136,6 +149,11 @@ class Light:
         return True
 
 
+def is_switched_off() -> bool:
+    """Return whether the user has switched OpenTelemetry's SDK off."""
+    return os.environ.get(SWITCH, "").strip().lower() == "true"
+
+
 def make_parts(
     settings: Settings,
     provider: TracerProvider | None,
@@ -168,6 +186,8 @@ def make_parts(
         resource=provider.resource if provider else Resource.create(),
         shutdown_on_exit=False,
     )
+    # A session has to write down what it does where OpenTelemetry is switched off too.
+    private._disabled = False  # noqa: SLF001 - the environment alone sets it
     private.add_span_processor(processor)
     if provider is not None:
         tap(provider)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,6 +12,8 @@ __all__ = ["Brought"]
 
 _KEYS: Final = 1 << 17
 """About 16 MB; ten thousand steps have as many."""
+_SCOPE_KEYS: Final = 4
+"""What a scope takes besides its keys, in keys."""
 
 
 class Brought:
@@ -21,7 +24,7 @@ class Brought:
     """
 
     def __init__(self) -> None:
-        self._scopes: dict[str, set[bytes]] = {}
+        self._scopes: OrderedDict[str, set[bytes]] = OrderedDict()
         """The one used last comes last."""
         self._keys = 0
 
@@ -30,10 +33,11 @@ class Brought:
         known = self._scopes.get(scope)
         if known is None:
             known = self._scopes[scope] = set()
+            self._keys += _SCOPE_KEYS
         made = {key: text for key, text in contents.items() if key not in known}
         known.update(made)
         self._keys += len(made)
-        self._scopes[scope] = self._scopes.pop(scope)
+        self._scopes.move_to_end(scope)
         while self._keys > _KEYS:
             self.forget(next(iter(self._scopes)))
         return made
@@ -53,5 +57,5 @@ class Brought:
         if scope is None:
             self._scopes.clear()
             self._keys = 0
-        else:
-            self._keys -= len(self._scopes.pop(scope, ()))
+        elif scope in self._scopes:
+            self._keys -= len(self._scopes.pop(scope)) + _SCOPE_KEYS

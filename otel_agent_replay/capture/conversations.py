@@ -49,6 +49,8 @@ class Listed(NamedTuple):
             pieces = [_piece(write, *each) for each in enumerate(values)]
             text = GrowingText.after(None, 0, _OPENED, pieces, _CLOSED)
             return cls(values, text)
+        if values is before.values:
+            return cls(values, before.text.again())
         kept = _kept(before.values, values, same)
         old, written = before.values, before.text.elements
         if kept == len(old) == len(values):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Status
 from opentelemetry.trace import StatusCode as OtelStatusCode
@@ -142,25 +142,22 @@ class Finisher:
             name=redact.text(span.name),
             resource=self._resource(span.resource),
             attributes={**redact.attributes(searched), **marks},
-            events=tuple(
-                [
-                    Happened(
-                        redact.text(e.name),
-                        redact.attributes(e.attributes or {}),
-                        e.timestamp,
-                    )
-                    for e in span.events
-                ]
-            ),
+            # Most have none, and going through none is slow in the SDK.
+            events=tuple([self._happened(e) for e in span.events or ()]),
             links=tuple(
                 [
                     (each.context, redact.attributes(each.attributes or {}))
-                    for each in span.links
+                    for each in span.links or ()
                 ]
             ),
             status=self._redacted_status(span.status),
             scope=self._scope(span.instrumentation_scope),
         )
+
+    def _happened(self, event: Event) -> Happened:
+        redact = self.redactor
+        attributes = redact.attributes(event.attributes or {})
+        return Happened(redact.text(event.name), attributes, event.timestamp)
 
     def _redacted_status(self, status: Status) -> Status:
         if status.description is None:

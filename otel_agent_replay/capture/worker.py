@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from otel_agent_replay import intercept
+from otel_agent_replay.capture.flag import Flag
 from otel_agent_replay.capture.forks import AtWork, in_forked_child
 from otel_agent_replay.capture.guard import LOGGER, place_of
 
@@ -24,7 +25,7 @@ class _Mark:
     """A place in the queue: `reached` is set once all before it is done."""
 
     def __init__(self, *, last: bool = False) -> None:
-        self.reached = threading.Event()
+        self.reached = Flag()
         self.last = last
 
 
@@ -66,12 +67,12 @@ class Worker(Generic[_T]):
         self._queue: queue.SimpleQueue[tuple[_T, int] | _Mark] = queue.SimpleQueue()
         self._lock = threading.RLock()
         self._room = threading.Condition(self._lock)
-        self._hurried = threading.Event()
+        self._hurried = Flag()
         self._bytes = 0
         self._thread: threading.Thread | None = None
         self._threadless = False
         self._last: _Mark | None = None
-        self.closing = threading.Event()
+        self.closing = Flag()
         """Set once no more is taken and what waits should be done with soon."""
 
     def put(self, item: _T, size: int, *, spare: int = 0, wait: float = 0.0) -> bool:

@@ -25,7 +25,7 @@ from otel_agent_replay.instrument.wrapping import wrap
 from otel_agent_replay.model.call import Call, Outcome
 from otel_agent_replay.model.exceptions import record_exception
 from otel_agent_replay.model.intention import WRITE_AHEAD, Gate
-from otel_agent_replay.model.natives import to_json
+from otel_agent_replay.model.natives import is_whole, to_json
 from otel_agent_replay.model.payload import canonical_json
 
 __all__ = ["IdempotencyKey", "current_idempotency_key", "keyed_write"]
@@ -133,6 +133,12 @@ class _Keyed:
             values = [inputs.get(name) for name in self._names]
         if any(value is None or value == "" for value in values):
             problem = f"the key of this call of {self.subject.name} is empty"
+            raise ConfigurationError(_SETTING, problem)
+        if not all(is_whole(value) for value in values):
+            problem = (
+                f"the key of this call of {self.subject.name} holds an object that is "
+                "no plain value, so other writes would have the same; take an id of it"
+            )
             raise ConfigurationError(_SETTING, problem)
         (first, *more) = values
         if isinstance(first, str) and not more:

@@ -217,20 +217,18 @@ class Packer:
             if len(value) < INLINE and value.isascii() and not key.startswith(_OWN):
                 made[key] = value
             elif _is_big(key, value):
-                whole = key in _UNIQUE and len(value) < _CUT_FROM
-                recipe = self._recipe(value, found, whole=whole)
-                made[semconv.CONTENT_PREFIX + key] = recipe
+                unique = key in _UNIQUE and INLINE <= len(value) < _CUT_FROM
+                recipe = _whole if unique else self._recipe
+                made[semconv.CONTENT_PREFIX + key] = recipe(value, found)
             else:
                 made[key] = value
         return made
 
-    def _recipe(self, text: str, found: _Found, *, whole: bool) -> str:
+    def _recipe(self, text: str, found: _Found) -> str:
         if not _is_utf8(text):
-            # JSON escapes can hold a lone surrogate, a stored content cannot. Two
-            # that belong together come back as the character they stand for.
-            return dump_json([LITERAL + text])
+            return _literal(text)
         items: list[str] = []
-        for piece in [text] if whole else split(text):
+        for piece in split(text):
             if len(piece) < SMALL:
                 items.append(literal_item(piece))
             else:
@@ -264,6 +262,21 @@ class Packer:
             self._characters = 0
         self._hashes[text] = key
         self._characters += len(text)
+
+
+def _whole(text: str, found: _Found) -> str:
+    """Return the recipe of a text that is one content, which nobody remembers."""
+    if not _is_utf8(text):
+        return _literal(text)
+    key = content_key(text)
+    found.contents[key] = text
+    return dump_json([content_item(key)])
+
+
+def _literal(text: str) -> str:
+    # JSON escapes can hold a lone surrogate, a stored content cannot. Two that
+    # belong together come back as the character they stand for.
+    return dump_json([LITERAL + text])
 
 
 def unpack(spans: Sequence[SpanRecord], contents: Contents) -> tuple[SpanRecord, ...]:

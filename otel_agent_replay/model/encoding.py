@@ -7,11 +7,9 @@ was encoded reads back equal: bytes, header order, chunk boundaries, JSON values
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from otel_agent_replay import semconv
 from otel_agent_replay.model.call import (
@@ -22,18 +20,17 @@ from otel_agent_replay.model.call import (
     Outcome,
     RecordedException,
 )
-from otel_agent_replay.model.payload import (
-    Chunk,
-    Headers,
-    HttpRequest,
-    HttpResponse,
-    JsonObject,
-    JsonValue,
-    dump_json,
+from otel_agent_replay.model.exchange import (
+    EventValue,
+    read_request,
+    read_response,
+    request_attributes,
+    response_attributes,
 )
+from otel_agent_replay.model.payload import JsonObject, dump_json
 from otel_agent_replay.model.span import Attributes, EventRecord
 from otel_agent_replay.model.step import Fidelity
-from otel_agent_replay.model.untrusted import parse_payload
+from otel_agent_replay.model.untrusted import parse_list, parse_payload
 
 __all__ = [
     "DAMAGED",
@@ -46,7 +43,6 @@ __all__ = [
     "read_call",
 ]
 
-EventValue: TypeAlias = str | int | float | bool
 _T = TypeVar("_T")
 
 PAYLOAD_EVENTS: Final = frozenset(
@@ -60,7 +56,6 @@ MISSING: Final = "missing"
 DAMAGED: Final = "damaged"
 """`dropped` of a call whose payload event does not read as one."""
 
-_BASE64: Final = "base64"
 _ENDED: Final[dict[str, Ended]] = {
     "complete": "complete",
     "abandoned": "abandoned",
@@ -103,9 +98,9 @@ def call_events(
     if call.attributes:
         attributes[semconv.CALL_ATTRIBUTES] = dump_json(call.attributes)
     if call.request is not None:
-        attributes |= _request_attributes(call.request, apart)
+        attributes |= request_attributes(call.request, apart)
     if outcome.response is not None:
-        attributes |= _response_attributes(outcome.response)
+        attributes |= response_attributes(outcome.response)
     if call.inputs is not None:
         attributes[_arguments_key(name)] = dump_json(call.inputs)
     if _has_result(name, outcome):
@@ -136,49 +131,6 @@ def _has_result(event: str, outcome: Outcome) -> bool:
     if outcome.ended == "open":
         return False
     return event != semconv.EVENT_HTTP_EXCHANGE and not outcome.failed
-
-
-def _request_attributes(
-    request: HttpRequest, apart: Container[str]
-) -> dict[str, EventValue]:
-    found: dict[str, EventValue] = {
-        semconv.HTTP_REQUEST_METHOD: request.method,
-        semconv.HTTP_URL: request.url,
-    }
-    if semconv.HTTP_REQUEST_HEADERS not in apart:
-        found[semconv.HTTP_REQUEST_HEADERS] = _headers_text(request.headers)
-    if semconv.HTTP_REQUEST_BODY not in apart:
-        body, encoding = _body_text(request.body)
-        found[semconv.HTTP_REQUEST_BODY] = body
-        if encoding is not None:
-            found[semconv.HTTP_REQUEST_BODY_ENCODING] = encoding
-    return found
-
-
-def _response_attributes(response: HttpResponse) -> dict[str, EventValue]:
-    body, encoding = _body_text(response.body)
-    chunks: JsonValue = [[len(each.data), each.at_ns] for each in response.chunks]
-    found: dict[str, EventValue] = {
-        semconv.HTTP_RESPONSE_STATUS_CODE: response.status,
-        semconv.HTTP_RESPONSE_REASON: response.reason,
-        semconv.HTTP_RESPONSE_HEADERS: _headers_text(response.headers),
-        semconv.HTTP_RESPONSE_BODY: body,
-        semconv.HTTP_RESPONSE_CHUNKS: dump_json(chunks),
-    }
-    if encoding is not None:
-        found[semconv.HTTP_RESPONSE_BODY_ENCODING] = encoding
-    return found
-
-
-def _body_text(body: bytes) -> tuple[str, str | None]:
-    try:
-        return body.decode(), None
-    except UnicodeDecodeError:
-        return base64.b64encode(body).decode(), _BASE64
-
-
-def _headers_text(headers: Headers) -> str:
-    return dump_json([[*each] for each in headers])
 
 
 def _end_attributes(outcome: Outcome) -> dict[str, EventValue]:
@@ -274,7 +226,7 @@ def _call(kind: Kind, name: str, effect: Effect, event: EventRecord) -> Call:
         kind=kind,
         name=name,
         inputs=inputs,
-        request=_request(values) if semconv.HTTP_URL in values else None,
+        request=read_request(values) if semconv.HTTP_URL in values else None,
         effect=effect,
         attributes=_optional(values, semconv.CALL_ATTRIBUTES, _object) or {},
     )
@@ -283,11 +235,11 @@ def _call(kind: Kind, name: str, effect: Effect, event: EventRecord) -> Call:
 def _outcome(event: EventRecord, served_from: str | None) -> Outcome:
     values = event.attributes
     answered = semconv.HTTP_RESPONSE_STATUS_CODE in values
-    items = _optional(values, semconv.CALL_ITEMS, _list)
+    items = _optional(values, semconv.CALL_ITEMS, parse_list)
     return Outcome(
         value=_optional(values, _result_key(event.name), parse_payload),
         items=None if items is None else tuple(items),
-        response=_response(values) if answered else None,
+        response=read_response(values) if answered else None,
         error=_optional(values, semconv.CALL_ERROR, _error),
         ended=_ended(values.get(semconv.CALL_ENDED, "complete")),
         served_from=served_from,
@@ -296,83 +248,6 @@ def _outcome(event: EventRecord, served_from: str | None) -> Outcome:
 
 def _optional(values: Attributes, key: str, read: Callable[[str], _T]) -> _T | None:
     return read(values[key]) if key in values else None
-
-
-def _request(values: Attributes) -> HttpRequest:
-    return HttpRequest(
-        method=values.get(semconv.HTTP_REQUEST_METHOD, ""),
-        url=values[semconv.HTTP_URL],
-        headers=_headers(values.get(semconv.HTTP_REQUEST_HEADERS, "[]")),
-        body=_body(
-            values,
-            semconv.HTTP_REQUEST_BODY,
-            semconv.HTTP_REQUEST_BODY_ENCODING,
-        ),
-    )
-
-
-def _response(values: Attributes) -> HttpResponse:
-    body = _body(
-        values,
-        semconv.HTTP_RESPONSE_BODY,
-        semconv.HTTP_RESPONSE_BODY_ENCODING,
-    )
-    return HttpResponse(
-        status=int(values[semconv.HTTP_RESPONSE_STATUS_CODE]),
-        reason=values.get(semconv.HTTP_RESPONSE_REASON, ""),
-        headers=_headers(values.get(semconv.HTTP_RESPONSE_HEADERS, "[]")),
-        chunks=_chunks(body, values.get(semconv.HTTP_RESPONSE_CHUNKS)),
-    )
-
-
-def _body(values: Attributes, key: str, encoding_key: str) -> bytes:
-    if key not in values:
-        # An absent body is a lost one: what was empty is there as empty text.
-        raise ValueError(key)
-    text, encoding = values[key], values.get(encoding_key)
-    if encoding is None:
-        return text.encode()
-    if encoding != _BASE64:
-        raise ValueError(encoding)
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(key) from error
-
-
-def _headers(text: str) -> Headers:
-    return tuple(_pair(each) for each in _list(text))
-
-
-def _pair(value: JsonValue) -> tuple[str, str]:
-    match value:
-        case [str(name), str(content)]:
-            return name, content
-        case _:
-            raise ValueError(value)
-
-
-def _chunks(body: bytes, text: str | None) -> tuple[Chunk, ...]:
-    """Cut a body at its recorded boundaries; they must cover it exactly."""
-    if text is None:
-        return (Chunk(data=body),) if body else ()
-    found: list[Chunk] = []
-    start = 0
-    for each in _list(text):
-        size, at_ns = _boundary(each)
-        found.append(Chunk(data=body[start : start + size], at_ns=at_ns))
-        start += size
-    if start != len(body):
-        raise ValueError(text)
-    return tuple(found)
-
-
-def _boundary(value: JsonValue) -> tuple[int, int]:
-    match value:
-        case [int(size), int(at_ns)] if size >= 0:
-            return size, at_ns
-        case _:
-            raise ValueError(value)
 
 
 def _error(text: str) -> RecordedException:
@@ -400,12 +275,5 @@ def _ended(text: str) -> Ended:
 def _object(text: str) -> JsonObject:
     value = parse_payload(text)
     if not isinstance(value, dict):
-        raise ValueError(text)  # noqa: TRY004 - a damaged text, not a wrong argument
-    return value
-
-
-def _list(text: str) -> list[JsonValue]:
-    value = parse_payload(text)
-    if not isinstance(value, list):
         raise ValueError(text)  # noqa: TRY004 - a damaged text, not a wrong argument
     return value

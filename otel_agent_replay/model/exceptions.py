@@ -23,6 +23,8 @@ __all__ = ["rebuild_exception", "record_exception"]
 
 _TYPE: Final = "$type"
 _MAX_DEPTH: Final = 8
+_FRAMES: Final = 100
+"""The innermost: an exception that leaves many calls is written down by each."""
 _HEAP_TYPE: Final = 1 << 9
 """`Py_TPFLAGS_HEAPTYPE`: set for all classes but those that Python is built of."""
 _OWN_FIELDS: Final[Mapping[type, tuple[str, ...]]] = {
@@ -61,7 +63,7 @@ def _message(error: BaseException) -> str:
 
 def _stacktrace(error: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(error))
+        return "".join(traceback.format_exception(error, limit=-_FRAMES))
     except Exception:  # noqa: BLE001 - it asks the agent's objects, and may be deep
         return ""
 
@@ -169,7 +171,8 @@ def _rebuilt(cls: type[BaseException], recorded: RecordedException) -> BaseExcep
     if saying is not None:
         return _made(saying, args, recorded.attributes)
     error.args = (recorded.message,)
-    return error
+    # Such as Trio's `Cancelled`, which only Trio can make.
+    return error if _message(error) else _stand_in(cls, recorded)
 
 
 def _own_classes(cls: type) -> Iterator[type[BaseException]]:

@@ -43,7 +43,7 @@ from otel_agent_replay.model.native_classes import (
 )
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 
-__all__ = ["awaited", "from_json", "to_json", "what_is_awaited"]
+__all__ = ["awaited", "from_json", "is_whole", "to_json", "what_is_awaited"]
 
 _TYPE: Final = "$type"
 _MAX_DEPTH: Final = 64
@@ -61,6 +61,15 @@ def to_json(value: object) -> JsonValue:
     encoder = _Encoder()
     found = encoder.encode(value, (), 0)
     return _unserialisable(value) if encoder.left < 0 else found
+
+
+def is_whole(value: JsonValue) -> bool:
+    """Return whether nothing in what `to_json` gave is unserialisable."""
+    if isinstance(value, list):
+        return all(map(is_whole, value))
+    if not isinstance(value, dict):
+        return True
+    return value.get(_TYPE) != "unserialisable" and all(map(is_whole, value.values()))
 
 
 def awaited(value: JsonValue) -> JsonValue:

@@ -140,4 +140,6 @@ class HttpResponse:
     @property
     def body(self) -> bytes:
         """The chunks joined."""
+        if len(self.chunks) == 1:
+            return self.chunks[0].data
         return b"".join(chunk.data for chunk in self.chunks)

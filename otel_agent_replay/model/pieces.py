@@ -166,6 +166,9 @@ def _pushed(
     new_recipes: list[bytes],
 ) -> _Levels:
     """Return the items with one more; groups that it closes go one level up."""
+    last = (*levels[0], item)
+    if not closes_group(last):
+        return (last, *levels[1:])
     level = 0
     while True:
         open_items = (*levels[level], item) if level < len(levels) else (item,)

@@ -6,7 +6,7 @@ from typing import Final
 
 from otel_agent_replay.model.payload import JsonValue, parse_json
 
-__all__ = ["parse_payload"]
+__all__ = ["parse_list", "parse_payload"]
 
 _MAX_DEPTH: Final = 256
 
@@ -24,6 +24,18 @@ def parse_payload(text: bytes | str) -> JsonValue:
         raise ValueError(_MAX_DEPTH) from None
     if _brackets(text) > _MAX_DEPTH and _is_deep(value):
         raise ValueError(_MAX_DEPTH)
+    return value
+
+
+def parse_list(text: str) -> list[JsonValue]:
+    """Return the JSON list of a payload text.
+
+    Raises:
+        ValueError: As `parse_payload`; or it is no list.
+    """
+    value = parse_payload(text)
+    if not isinstance(value, list):
+        raise ValueError(text)  # noqa: TRY004 - a damaged text, not a wrong argument
     return value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -18,6 +19,8 @@ from otel_agent_replay.redact.glance import (
     LEAST_NUMBER,
     OPENING,
     Glance,
+    document_in,
+    has_escapes,
     is_quiet,
     looks_json,
     loud_ones,
@@ -179,7 +182,7 @@ class Documents:
         clear = look is not None and not look.places
         if clear and (not may_be_json or _is_quiet(text, look)):
             return _NOTHING
-        value = _document_in(text) if may_be_json else None
+        value = document_in(text) if may_be_json else None
         if value is not None:
             return self._document(text, value, ROOT, look)
         if len(text) >= _LEAST_BLOB and _BLOB.fullmatch(text):
@@ -195,10 +198,18 @@ class Documents:
         Raises:
             ValueError: The text is not JSON.
         """
-        return self._settled(text, lambda each: self._json_pass(each, place))
+        return self.parsed_edits(text, parse_json(text), place)
 
-    def _json_pass(self, text: str, place: Place) -> _Pass:
-        value = parse_json(text)
+    def parsed_edits(self, text: str, value: JsonValue, place: Place) -> Edits:
+        """Return the edits of a JSON text that has been parsed."""
+        first = self._json_pass(text, value, place)
+        if not first.edits:
+            return ()
+        return self._settled(
+            text, lambda each: self._json_pass(each, parse_json(each), place), first
+        )
+
+    def _json_pass(self, text: str, value: JsonValue, place: Place) -> _Pass:
         look = self._scanner.look(text) if self._looking else None
         if look is not None and not look.places and _is_quiet(text, look):
             return _NOTHING
@@ -256,7 +267,7 @@ class Documents:
         others = self._inner_suspects(glance.inner, look)
         if escaped:
             written = dump_json(value)
-            if _has_escapes(written.replace("\\\\", "")):
+            if has_escapes(written.replace("\\\\", "")):
                 return None
             places = self._scanner.look(written).places
         strings = [*strings_at(written, places)] if places else []
@@ -279,12 +290,12 @@ class Documents:
         todo = [(text, text) for text in loud]
         while todo:
             outer, text = todo.pop()
-            value = None if outer in found else _document_in(text)
+            value = None if outer in found else document_in(text)
             if value is None:
                 continue
             glance = Glance(value, names=self._names)
             # What is written as something else is not to be seen from outside.
-            hidden = escaped and _has_escapes(text)
+            hidden = escaped and has_escapes(text)
             if hidden or self._depends(glance, value, text):
                 found.add(outer)
             loud = glance.inner if look.marked else loud_ones(glance.inner)
@@ -323,18 +334,21 @@ class Documents:
 
     def string_edits(self, text: str, key: str | None, place: Place) -> Edits:
         """Return the edits of a string that stands under a key at a place."""
+        kind = self._secret_kind(text, key, place)
+        if kind is not None:
+            return self.whole_edits(text, kind)
+        if self._tools and place.tool and not place.path and looks_json(text):
+            with contextlib.suppress(ValueError):
+                return self.json_edits(text, place)
+        return self.text_edits(text)
+
+    def _secret_kind(self, text: str, key: str | None, place: Place) -> str | None:
+        """Return what a text is that is secret for where it stands, else None."""
         kind = self._placed_kind(place)
         if kind is None and key is not None and self._names:
             meaning = classify(key)
             kind = meaning.kind if meaning and meaning.covers(text) else None
-        if kind is not None and text:
-            return self.whole_edits(text, kind)
-        if self._tools and place.tool and not place.path and looks_json(text):
-            try:
-                return self.json_edits(text, place)
-            except ValueError:
-                return self.text_edits(text)
-        return self.text_edits(text)
+        return kind if text else None
 
     def whole_edits(self, text: str, kind: str) -> Edits:
         """Return the edits of a text that is secret as a whole."""
@@ -356,16 +370,18 @@ class Documents:
             return None
         return self._pseudonyms.number(kind, text)
 
-    def base64_edits(self, text: str) -> Edits:
-        """Return the edits of Base64 whose bytes are a text; others stay."""
+    def base64_edits(self, text: str, key: str | None, place: Place) -> Edits:
+        """Return the edits of Base64 whose bytes are a text, or secret; others stay."""
         try:
-            inside = base64.b64decode(text, validate=True).decode()
+            inside, is_text = base64.b64decode(text, validate=True).decode(), True
         except (ValueError, binascii.Error):
-            return ()
-        new = self.text(inside)
-        if new == inside:
-            return ()
-        return (Edit(0, len(text), base64.b64encode(new.encode()).decode()),)
+            inside, is_text = text, False
+        kind = self._secret_kind(inside, key, place)
+        new = inside if kind is None else self._scanner.whole(inside, kind)
+        if kind is None and is_text:
+            new = self.text(inside)
+        made = base64.b64encode(new.encode()).decode()
+        return () if new == inside else (Edit(0, len(text), made),)
 
     def _placed_kind(self, place: Place) -> str | None:
         for rule in self._placed:
@@ -376,19 +392,3 @@ class Documents:
 
 def _is_quiet(text: str, look: Look | None) -> bool:
     return look is not None and not look.marked and is_quiet(text)
-
-
-def _has_escapes(text: str) -> bool:
-    """Whether JSON text may write letters, digits and signs as something else."""
-    return "\\u" in text or "\\/" in text
-
-
-def _document_in(text: str) -> JsonValue:
-    """Return the JSON object or list that a text is, or None."""
-    if not looks_json(text):
-        return None
-    try:
-        value = parse_json(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, (dict, list)) else None

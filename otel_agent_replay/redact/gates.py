@@ -59,6 +59,10 @@ _ROWS: Final = bytes(
     ord("A") if chr(code) in hexdigits + ascii_uppercase + ":" else ord(" ")
     for code in range(256)
 )
+_CAPITALS: Final = bytes(
+    ord("A") if chr(code) in digits + ascii_uppercase else ord(" ")
+    for code in range(256)
+)
 _LEAST_ROW: Final = 13
 _LONG: Final = b"A" * _LEAST_ROW
 _RUN: Final = re.compile(rb"[0-9A-Z]{13,}")
@@ -162,13 +166,16 @@ class Gates:
         while (at := rows.find(_LONG, end)) >= 0:
             end = rows.find(b" ", at)
             end = end if end >= 0 else len(rows)
-            if raw[at - 1 : at] in {b".", b"+"} and raw[at:end].isdigit():
+            row = raw[at:end]
+            if raw[at - 1 : at] in {b".", b"+"} and row.isdigit():
                 continue
             for pattern, rule in self._rows:
                 for each in pattern.finditer(raw, at, end):
                     yield Hit(each.start(), rule)
-            for run in _RUN.finditer(raw, at, end):
-                yield from self._at_run(raw, run.start())
+            # Most are ids in small letters.
+            if _LONG in row.translate(_CAPITALS):
+                for run in _RUN.finditer(raw, at, end):
+                    yield from self._at_run(raw, run.start())
 
     def _at_run(self, raw: bytes, at: int) -> Iterator[Hit]:
         for rule, _, match, before in self._runs.get(raw[at : at + 2], ()):

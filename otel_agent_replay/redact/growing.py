@@ -19,7 +19,7 @@ from otel_agent_replay.model.pieces import (
     folded,
     piece_of,
 )
-from otel_agent_replay.model.shared import SharedObject
+from otel_agent_replay.model.shared import Conversation, SharedObject
 from otel_agent_replay.model.split import joined, split
 from otel_agent_replay.redact.cutting import (
     LISTS,
@@ -70,7 +70,7 @@ class _Around(NamedTuple):
     name: str
     head: Piece
     tail: Piece
-    value: JsonObject
+    value: SharedObject
     grown: int
 
 
@@ -91,7 +91,7 @@ class GrowingBody:
     """
 
     text: GrowingText
-    value: JsonObject
+    value: Conversation
     size: int
     raw: bytes
     around: _Around
@@ -190,7 +190,7 @@ class GrowingBodies:
         text = before.text if before else None
         return GrowingBody(
             text=GrowingText.after(text, kept, around.head, pieces, around.tail),
-            value={**around.value, name: [*values]},
+            value=Conversation(around.value, name, [*values]),
             size=len(raw) + around.grown + more,
             raw=raw,
             around=around,
@@ -214,7 +214,7 @@ class GrowingBodies:
         if known is not None:
             return known
         old = raw.text[raw.at :]
-        text, grown = self._text(old, Place((name, number)))
+        text, grown = self._text(old, raw.value, Place((name, number)))
         value = raw.value if text is old else parse_json(text)
         if not isinstance(value, dict) or TOKEN in value:
             raise UncutError
@@ -265,7 +265,7 @@ class GrowingBodies:
             name=name,
             head=folded([piece_of(each) for each in joined(before)]),
             tail=folded([piece_of(each) for each in joined(cut)]),
-            value=value,
+            value=SharedObject(value),
             grown=grown,
         )
 
@@ -273,7 +273,8 @@ class GrowingBodies:
         known = self._members.get(raw)
         if known is not None:
             return known
-        text, grown = self._text(f"{{{raw}}}", ROOT)
+        sent = f"{{{raw}}}"
+        text, grown = self._text(sent, parse_json(sent), ROOT)
         value = parse_json(text)
         if not isinstance(value, dict) or len(value) != 1:
             raise UncutError
@@ -285,9 +286,10 @@ class GrowingBodies:
         self._members.put(raw, made)
         return made
 
-    def _text(self, text: str, place: Place) -> tuple[str, int]:
+    def _text(self, text: str, value: JsonValue, place: Place) -> tuple[str, int]:
         """Return a JSON text redacted, and by how many bytes it is longer."""
-        edits = self._documents.json_edits(text, place) if self._documents else ()
+        documents = self._documents
+        edits = documents.parsed_edits(text, value, place) if documents else ()
         if not edits:
             return text, 0
         new = applied(text, edits).encode("utf-8", "replace")

@@ -46,6 +46,8 @@ _CODE: Final = re.compile(r"[A-Za-z_][A-Za-z]*(?:[_.][A-Za-z_]+)+|[A-Za-z]+://\S
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _MORE_WORDS: Final = re.compile(r"[ \t]+[^\W\d_]|'[a-z]")
 _LEAST: Final = 4
+_AFTER_A_STRING: Final = (")", ",", ";", "]", "}", " ")
+_LINE: Final = 400
 
 
 class _Span(NamedTuple):
@@ -117,12 +119,21 @@ def _quoted(text: str, opened: re.Match[str], meaning: SecretName) -> Found | No
         else:
             end = at
     value = text[start:end]
+    if value[:1] in _AFTER_A_STRING and _ends_a_string(text, opened):
+        return None
     decoded = _decoded(value) if quote == '"' and "\\" in value else value
     if not value or not meaning.covers(decoded):
         return None
     if quote == '"':
         return Found(start, end, meaning.kind, decoded, "json", named=True)
     return Found(start, end, meaning.kind, value, named=True)
+
+
+def _ends_a_string(text: str, quote: re.Match[str]) -> bool:
+    """Whether a quote ends what began on its line, as in `input("Password: ")`."""
+    at = quote.start()
+    line = text.rfind("\n", max(0, at - _LINE), at) + 1
+    return at - line < _LINE and text.count(quote.group(), line, at) % 2 == 1
 
 
 def _escaped(text: str, start: int, at: int) -> bool:
@@ -176,7 +187,8 @@ def _said(text: str, words: Iterable[str] = _SAID_WORDS) -> Iterator[Found]:
         value = match["it"].rstrip(".,:!?)")
         start = match.start("it")
         digit = any(sign.isdigit() for sign in value)
-        if digit and len(value) >= _LEAST and not _CODE.fullmatch(value):
+        is_code = _CODE.fullmatch(value.partition("(")[0])
+        if digit and len(value) >= _LEAST and not is_code:
             yield Found(start, start + len(value), "secret", value, named=True)
 
 

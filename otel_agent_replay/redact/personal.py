@@ -76,19 +76,18 @@ def _is_phone(value: str) -> bool:
     return least <= sum(sign.isdigit() for sign in value) <= most
 
 
-_BRANDS: Final = re.compile(
-    r"4|5[1-5]|2(?:2[2-9]|[3-6]|7[01]|720)|3[47]|6(?:011|5|4[4-9]|2)|35(?:2[89]|[3-8])"
-    r"|3(?:0[0-5]|[68])",
+_ISSUED: Final = re.compile(
+    r"4[0-9]{12}(?:[0-9]{3})?|3[47][0-9]{13}"
+    r"|(?=5[1-5]|2(?:2[2-9]|[3-6]|7[01]|720)|35(?:2[89]|[3-8]))[0-9]{16}"
+    # Times in nanoseconds and long ids have 17 and more digits; other cards rarely do.
+    r"|(?=6(?:011|5|4[4-9]|2))[0-9]{16,19}|(?=3(?:0[0-5]|[68]))[0-9]{14,16}",
 )
-_SIXTEEN: Final = 16
+"""Digits that an issuer's cards begin with, and how many those have."""
 
 
 def _is_card(value: str) -> bool:
     digits = value.replace(" ", "").replace("-", "")
-    if not _BRANDS.match(digits) or not luhn_holds(digits):
-        return False
-    # Times in nanoseconds and long ids have 17 and more digits; cards rarely do.
-    return len(digits) <= _SIXTEEN or digits[0] in "56"
+    return _ISSUED.fullmatch(digits) is not None and luhn_holds(digits)
 
 
 _THIRTEEN_DIGITS: Final = re.compile(
@@ -123,7 +122,7 @@ _QUAD: Final = re.compile(
     r"(?![\w+]|\.\w|-[A-Za-z])",
 )
 _VERSION_BEFORE: Final = re.compile(
-    r"(?:(?i:version|release|build|ver|rev|v)\W{0,3}|(?:[=~<>!]=|[~^])\s?|[A-Z][A-Za-z]*/)$",
+    r"(?:(?i:version|release|build|ver|rev|v|section|chapter|clause)\W{0,3}|(?:[=~<>!]=|[~^])\s?|[A-Z][A-Za-z]*/)$",
 )
 
 
@@ -214,7 +213,9 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
     pattern_rule(
         "us-ssn",
         "ssn",
-        r"(?<![\w+.-])(?:(?!000|666|9)[0-9]{3}(?P<d>[ -])(?!00)[0-9][0-9](?P=d)(?!0000)[0-9]{4}"
+        r"(?<![\w+.-])(?:(?!000|666|9)[0-9]{3}-(?!00)[0-9][0-9]-(?!0000)[0-9]{4}"
+        # In a row of numbers they are columns.
+        r"|(?<![0-9] )(?!000|666|9)[0-9]{3} (?!00)[0-9][0-9] (?!0000)[0-9]{4}(?! ?[0-9])"
         r"|9[0-9][0-9]-(?:5[0-9]|6[0-5]|7[0-9]|8[0-8]|9[0-24-9])-[0-9]{4})(?![\w+]|[.-]\w)",
         Gate(("000-00-0000",)),
     ),

@@ -27,7 +27,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
 )
 """The built-in rules, in the order in which they are tried."""
 
-_ALGORITHM: Final = "1"
+_ALGORITHM: Final = "2"
 """Raised with each change of the code that patterns and names do not show."""
 
 

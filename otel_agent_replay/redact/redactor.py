@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from types import TracebackType
-from typing import Final, cast
+from typing import Final
 
 from otel_agent_replay.model.call import (
     MEASURED_KINDS,
@@ -24,18 +23,14 @@ from otel_agent_replay.model.payload import (
     JsonValue,
     header,
 )
-from otel_agent_replay.redact.attributes import (
-    AttrValue,
-    as_json,
-    redacted_attributes,
-)
+from otel_agent_replay.redact.attributes import AttrValue, as_json, redacted_attributes
 from otel_agent_replay.redact.bodies import is_plain_json, settled_body
 from otel_agent_replay.redact.documents import Documents
 from otel_agent_replay.redact.edits import applied
 from otel_agent_replay.redact.failure import RedactionError
 from otel_agent_replay.redact.growing import GrowingBodies, GrowingBody
+from otel_agent_replay.redact.headers import KnownHeaders, with_length
 from otel_agent_replay.redact.memo import Memo
-from otel_agent_replay.redact.names import secret_header
 from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
 from otel_agent_replay.redact.rules import Found, KeyPath
@@ -49,9 +44,6 @@ _SHORT: Final = 64
 _SCALARS: Final = frozenset({str, int, bool, float, type(None)})
 """Values that their text tells apart."""
 _CONTENT_TYPE: Final = "content-type"
-_CONTENT_LENGTH: Final = "content-length"
-_READ_APART: Final = frozenset({_CONTENT_LENGTH, "cookie", "set-cookie"})
-_COOKIE: Final = re.compile(r"(?P<name>[^=;]*=\s*\"?)(?P<value>[^;\"]*)")
 
 
 class Redactor:
@@ -80,8 +72,7 @@ class Redactor:
         """Short ones: names of spans and reasons come again with every call."""
         self._urls: Memo[str] = Memo(_SMALL_MEMO)
         self._attributes: Memo[dict[str, AttrValue]] = Memo(_SMALL_MEMO)
-        self._headers: dict[tuple[str, str], tuple[str, str]] = {}
-        self._headers_held = 0
+        self._headers = KnownHeaders(self._documents, secret_names=policy.secret_names)
         self._bodies = GrowingBodies(self._documents if policy.enabled else None)
 
     def text(self, text: str) -> str:
@@ -141,57 +132,8 @@ class Redactor:
         """Return headers redacted, in order."""
         if not self.policy.enabled:
             return headers
-        # Kept by its name here: another thread may begin a new one meanwhile.
-        known = self._headers
-        found = (*map(known.get, headers),)
-        if None in found:
-            new = [each for each in headers if each not in known]
-            with _FailingClosed("A header"):
-                self._take_headers(new, known)
-            found = (*map(known.get, headers),)
-        return cast("Headers", found)
-
-    def _take_headers(
-        self,
-        new: Sequence[tuple[str, str]],
-        known: dict[tuple[str, str], tuple[str, str]],
-    ) -> None:
-        """Remember headers; all of them are forgotten when they are too many."""
-        plain = {each for each in new if self._is_plain(each[0])}
-        if self._documents.all_clear([text for _, text in plain]):
-            known.update(zip(plain, plain, strict=True))
-        for name, text in new:
-            if (name, text) not in known:
-                known[name, text] = (name, self._header(name, text))
-            self._headers_held += len(name) + len(text)
-        if self._headers_held > _SMALL_MEMO:
-            self._headers, self._headers_held = {}, 0
-
-    def _is_plain(self, name: str) -> bool:
-        """Whether the value of a header is a text like any other."""
-        if name.lower() in _READ_APART:
-            return False
-        return not self.policy.secret_names or secret_header(name) is None
-
-    def _header(self, name: str, text: str) -> str:
-        documents = self._documents
-        match name.lower():
-            case "content-length" if text.isdecimal():
-                return text
-            case "cookie":
-                return _COOKIE.sub(self._cookie, text)
-            case "set-cookie":
-                return documents.text(_COOKIE.sub(self._cookie, text, count=1))
-        meaning = secret_header(name) if self.policy.secret_names else None
-        if meaning is not None and meaning.covers(text):
-            return applied(text, documents.whole_edits(text, meaning.kind))
-        return documents.text(text)
-
-    def _cookie(self, pair: re.Match[str]) -> str:
-        text = pair["value"]
-        if not text or not self.policy.secret_names:
-            return pair.group()
-        return pair["name"] + applied(text, self._documents.whole_edits(text, "secret"))
+        with _FailingClosed("A header"):
+            return self._headers.redacted(headers)
 
     def body(self, content: bytes, content_type: str | None) -> bytes:
         """Return a body redacted.
@@ -213,7 +155,7 @@ class Redactor:
         body = self.body(request.body, content_type)
         headers = self.headers(request.headers)
         if body != request.body:
-            headers = _with_length(headers, len(request.body), len(body))
+            headers = with_length(headers, len(request.body), len(body))
         return replace(request, url=self.url(request.url), headers=headers, body=body)
 
     def grown_body(
@@ -243,7 +185,7 @@ class Redactor:
         around = HttpRequest(
             method=request.method,
             url=self.url(request.url),
-            headers=_with_length(headers, len(body.raw), body.size),
+            headers=with_length(headers, len(body.raw), body.size),
         )
         return self._call(call, around)
 
@@ -274,7 +216,7 @@ class Redactor:
         return HttpResponse(
             status=response.status,
             reason=self.text(response.reason),
-            headers=_with_length(headers, len(old), len(new)),
+            headers=with_length(headers, len(old), len(new)),
             chunks=chunks,
         )
 
@@ -361,23 +303,6 @@ def _in_url(text: str) -> Iterator[Found]:
     scheme = text.find("://")
     offset = scheme + 3 if scheme >= 0 else 0
     return url_secrets(text[offset:], offset)
-
-
-def _with_length(headers: Headers, old: int, new: int) -> Headers:
-    """Correct a length that the headers give, so that clients still agree."""
-    if old == new:
-        return headers
-    said = str(old)
-    return tuple(
-        [
-            (each[0], str(new))
-            if said in each[1]
-            and each[1].strip() == said
-            and each[0].lower() == _CONTENT_LENGTH
-            else each
-            for each in headers
-        ]
-    )
 
 
 class _FailingClosed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from otel_agent_replay.redact.gates import ESCAPED, MARKED, Gates, has_long_run
 from otel_agent_replay.redact.memo import Memo
 from otel_agent_replay.redact.policy import Policy
 from otel_agent_replay.redact.pseudonym import Pseudonymizer
-from otel_agent_replay.redact.rules import Find, Found, Rule
+from otel_agent_replay.redact.rules import Find, Found, Gate, Rule
 
 __all__ = ["CLEAR", "Look", "Scanner"]
 
@@ -92,13 +93,7 @@ class Scanner:
             for number, rule in enumerate(self._rules)
             if rule.gate is not None and rule.gate.runs
         )
-        self._gates = Gates(
-            {
-                number: rule.gate
-                for number, rule in enumerate(self._rules)
-                if rule.gate is not None
-            },
-        )
+        self._gates = _gates_of(tuple(rule.gate for rule in self._rules))
 
     def edits(
         self, text: str, first: Find | None = None, look: Look | None = None
@@ -285,6 +280,12 @@ class Scanner:
         made = self._pass(value, known, None, by_name=False)
         text = applied(value, made)
         return text if is_pseudonym(text.strip()) else self._pseudonyms(kind, value)
+
+
+@lru_cache(maxsize=4)
+def _gates_of(gates: tuple[Gate | None, ...]) -> Gates:
+    """Return the gates of rules by their numbers: each session needs the same ones."""
+    return Gates({number: each for number, each in enumerate(gates) if each})
 
 
 def _cut(

@@ -50,8 +50,8 @@ class LeafReader(Protocol):
     def string_edits(self, text: str, key: str | None, place: Place) -> Edits:
         """Return the edits of a string that stands under a key at a place."""
 
-    def base64_edits(self, text: str) -> Edits:
-        """Return the edits of the Base64 of a text."""
+    def base64_edits(self, text: str, key: str | None, place: Place) -> Edits:
+        """Return the edits of the Base64 of what stands under a key at a place."""
 
     def number(self, value: float, key: str | None, place: Place) -> str | None:
         """Return the digits that take a number's place, or None to keep it."""
@@ -60,9 +60,15 @@ class LeafReader(Protocol):
 _ARGUMENTS: Final = frozenset({"arguments", "input", "args"})
 _RIVALS: Final = frozenset({"top_logprobs", "candidates"})
 """Tokens that were likely too: each stands for itself."""
-_BYTES: Final = {"$type": "bytes"}
-"""How `model.natives` marks what was bytes; their Base64 stands under `_BASE64`."""
-_BASE64: Final = "base64"
+_TYPE: Final = "$type"
+_BYTES: Final = "bytes"
+_NATIVES: Final = {
+    _BYTES: "base64",
+    **dict.fromkeys(("tuple", "set", "frozenset"), "items"),
+    **dict.fromkeys(("path", "uuid"), "value"),
+}
+"""How `model.natives` marks what is no JSON, and where that stands; its name is that
+of the whole."""
 
 
 class Walk:
@@ -87,7 +93,7 @@ class Walk:
         if isinstance(value, str):
             self._string(value, key, place)
         elif isinstance(value, dict):
-            self._object(value, place)
+            self._object(value, key, place)
         elif isinstance(value, list):
             self._list(value, key, place)
         else:
@@ -105,7 +111,11 @@ class Walk:
                 self.changes[self._leaf] = edits
         self._leaf += 1
 
-    def _object(self, value: Mapping[str, JsonValue], place: Place) -> None:
+    def _object(
+        self, value: Mapping[str, JsonValue], under: str | None, place: Place
+    ) -> None:
+        native = value.get(_TYPE)
+        inside = _NATIVES.get(native) if isinstance(native, str) else None
         names = value.get("name", value.get("key"))
         called = names if isinstance(names, str) else None
         lane = place.lane
@@ -117,20 +127,16 @@ class Walk:
             if edits:
                 self.changes[self._leaf] = edits
             self._leaf += 1
-            name = key
-            if (
-                key == _BASE64
-                and isinstance(item, str)
-                and _BYTES.items() <= value.items()
-            ):
-                self._bytes(item)
+            name = under if key == inside else key
+            if native == _BYTES and key == inside and isinstance(item, str):
+                self._bytes(item, under, place)
                 continue
             if called is not None and key in _ARGUMENTS:
                 at = Place((), called, (*lane, key))
             else:
                 at = Place((*place.path, key), place.tool, (*lane, key))
                 # `{"name": "password", "value": …}` names its value.
-                name = called if called is not None and key == "value" else key
+                name = called if called is not None and key == "value" else name
             self.visit(item, name, at)
 
     def _tokens(self, value: list[JsonValue], place: Place) -> None:
@@ -151,8 +157,8 @@ class Walk:
                 below.pop(at, None)
                 run.append(Token(self.changes, at, text, below))
 
-    def _bytes(self, text: str) -> None:
-        edits = self._reader.base64_edits(text)
+    def _bytes(self, text: str, key: str | None, place: Place) -> None:
+        edits = self._reader.base64_edits(text, key, place)
         if edits:
             self.changes[self._leaf] = edits
         self._leaf += 1

@@ -141,3 +141,31 @@ if child == 0:
     [root] = [span for span in run.spans if span.name == "GET /"]
     assert root.attributes["in"] == "parent"
     assert run.gaps == ()
+
+
+def test_a_child_draws_other_span_ids(program):
+    """Ids are drawn many at once; those that wait in the parent stay the parent's."""
+    done = program(
+        HEAD
+        + """
+tracer = trace.get_tracer("test")
+
+
+def drawn(count):
+    spans = [tracer.start_span("drawn") for _ in range(count)]
+    return {span.get_span_context().span_id for span in spans}
+
+
+drawn(1)
+read, write = os.pipe()
+if os.fork() == 0:
+    os.write(write, repr(drawn(50)).encode())
+    os._exit(0)
+os.wait()
+theirs = eval(os.read(read, 1 << 16))
+assert len(theirs) == 50
+assert not theirs & drawn(50)
+"""
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -80,3 +80,32 @@ def test_elsewhere_the_agent_goes_on(program, runs):
     assert "2 lost while recording: capture" in [gap.text for gap in run.gaps]
     assert done.stderr.count("Recording the start of a call failed") == 1
     assert "hunter2" not in done.stderr
+
+
+TIME_LIMIT = PROGRAM.replace(
+    'raise RuntimeError("the password is hunter2hunter2")',
+    "signal.raise_signal(signal.SIGUSR1)",
+).replace(
+    "print(play())",
+    """
+def out_of_time(*_):
+    raise TimeoutError("the task's time is over")
+
+
+signal.signal(signal.SIGUSR1, out_of_time)
+try:
+    play()
+except TimeoutError as error:
+    print(error)
+""",
+)
+
+
+def test_a_time_limit_that_ends_while_our_code_runs_is_the_agents(program, runs):
+    """What a signal handler raises is no failure of ours, wherever it comes."""
+    done = program(f"import signal\n{TIME_LIMIT}")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "the task's time is over\n"
+    [run] = runs()
+    assert run.status == "failed"

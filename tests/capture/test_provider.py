@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 
 import otel_agent_replay
-from otel_agent_replay import agent, open_store, semconv, step, tool
+from otel_agent_replay import agent, fork, open_store, semconv, step, tool
 
 SECRET = "mia.long@example.com"
 
@@ -197,6 +197,34 @@ def test_after_shutdown_nothing_is_recorded(recording, store_url):
     with open_store(store_url) as store:
         [summary] = store.runs()
         assert store.load(summary.run_id).input == {"word": "one"}
+
+
+def test_with_the_sdk_switched_off_nothing_is_recorded(
+    monkeypatch, store_url, tmp_path, caplog
+):
+    """The agent runs as without us, and it is said once why there is no run."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    otel_agent_replay.configure(store=store_url)
+    said = play("word")
+    otel_agent_replay.shutdown()
+
+    assert said == "wordword"
+    assert [each.getMessage() for each in caplog.records] == [
+        "OTEL_SDK_DISABLED is set: this process is not recorded."
+    ]
+    assert not list(tmp_path.rglob("*.db"))
+
+
+def test_a_fork_is_recorded_with_the_sdk_switched_off(monkeypatch, recording, runs):
+    """Who starts a session wants its run."""
+    play("word")
+    (run,) = runs()
+    otel_agent_replay.shutdown()
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    with fork(run, at=0) as session:
+        play("word")
+
+    assert len(session.run.steps) == len(run.steps)
 
 
 def test_shutting_down_their_provider_ends_no_recording(recording, run_of):

@@ -1,4 +1,4 @@
-"""A run rebuilt from the spans we write."""
+"""Runs rebuilt from the spans of a store."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from otel_agent_replay.errors import RunNotFoundError
 from otel_agent_replay.loader import load, spans_of
 from otel_agent_replay.model.call import Call, Outcome, RecordedException
 from otel_agent_replay.model.run import ParentRun, PolicyId
+from tests.loader.runs import texts, tree
 
 
 def a_run(make_spans):
@@ -38,14 +39,6 @@ def a_run(make_spans):
 
 def names(run):
     return [step.call.name for step in run.steps]
-
-
-def tree(run):
-    return [(step.call.name, step.parent) for step in run.steps]
-
-
-def texts(run):
-    return [gap.text for gap in run.gaps]
 
 
 class TestWhole:
@@ -290,209 +283,3 @@ def test_a_span_that_was_stored_open_gives_way_to_the_finished_one(spans, tool):
         run = load([*order, spans.root()], spans.run_id)
 
         assert run.steps[0].dropped is None
-
-
-class TestGaps:
-    """What is missing has a name."""
-
-    def test_a_step_lost_in_the_middle(self, spans, tool):
-        """The number of the lost step is told, and where it would stand."""
-        steps = [spans.step(tool(n=n)) for n in range(4)]
-
-        run = load([*steps[:1], *steps[2:], spans.root()], spans.run_id)
-
-        (gap,) = run.gaps
-        assert "1 of the 4 steps" in gap.text
-        assert "number 1" in gap.text
-        assert gap.step == 1
-
-    def test_steps_lost_at_the_end(self, spans, tool):
-        """The root's count shows a loss that no later step would show."""
-        steps = [spans.step(tool(n=n)) for n in range(9)]
-
-        run = load([steps[0], spans.root()], spans.run_id)
-
-        assert texts(run) == [
-            "8 of the 9 steps that process p started are missing: number 1, 2, 3, 4, 5, …"
-        ]
-
-    def test_a_count_that_nobody_can_have_is_no_trouble(self, spans, tool):
-        """Damaged numbers make a gap, not a loop without end."""
-        run = load([spans.step(tool()), spans.root(count=10**17)], spans.run_id)
-
-        assert "missing" in texts(run)[0]
-
-    def test_a_step_lost_in_a_child_process(self, spans, tool):
-        """Each process numbers and counts its own steps."""
-        steps = [spans.step(tool(n=n), parent="proc", process="c") for n in range(2)]
-        process = spans.process("c", span_id="proc")
-        rest = [spans.step(tool()), process, spans.root()]
-
-        assert load([*steps, *rest], spans.run_id).gaps == ()
-        assert "process c" in texts(load([steps[0], *rest], spans.run_id))[0]
-
-    def test_a_process_span_that_is_numbered_counts_the_steps_below_it(
-        self, spans, tool
-    ):
-        """A process may be a step of its parent and still count its own."""
-        call = Call(kind="process", name="child", inputs={})
-        process = spans.step(
-            call, span_id="proc", attributes={semconv.RUN_STEP_COUNT: 2}
-        )
-        steps = [spans.step(tool(n=n), parent="proc", process="c") for n in range(2)]
-        root = spans.root()
-
-        assert load([process, *steps, root], spans.run_id).gaps == ()
-        assert len(load([process, steps[0], root], spans.run_id).gaps) == 1
-
-    def test_a_child_process_that_never_ended(self, spans, tool):
-        """Without its count nobody knows what a killed child had started."""
-        inner = spans.step(tool(), parent="proc", process="c")
-
-        run = load([inner, spans.root()], spans.run_id)
-
-        assert any("never said" in text for text in texts(run))
-        assert any("proc" in text and "missing" in text for text in texts(run))
-
-    def test_what_the_recorder_counted_as_lost(self, spans, tool):
-        """The counters of all processes are added up."""
-        lost = {semconv.RUN_DROPPED + "queue": 2, semconv.RUN_DROPPED + "limit": 0}
-        step = spans.step(tool())
-
-        run = load([step, spans.root(attributes=lost)], spans.run_id)
-
-        assert run.dropped == {"queue": 2}
-        assert texts(run) == ["2 lost while recording: queue"]
-
-    def test_a_payload_that_redaction_dropped(self, spans, tool):
-        """The step is there, its reason too; the run cannot be replayed unseen."""
-        dropped = {semconv.STEP_DROPPED: "redaction", semconv.TOOL_NAME: "search"}
-        step = replace(spans.step(tool(), attributes=dropped), events=())
-
-        run = load([step, spans.root()], spans.run_id)
-
-        assert run.steps[0].dropped == "redaction"
-        assert texts(run) == ["step 0 (search) has no payload: redaction"]
-
-    def test_the_span_around_a_step(self, spans, tool):
-        """Where a step stood is not known without the span it ran inside."""
-        run = load([spans.step(tool(), parent="gone"), spans.root()], spans.run_id)
-
-        assert texts(run) == ["the span gone, which search ran inside, is missing"]
-
-
-class TestInterrupted:
-    """A run whose process was killed."""
-
-    def test_finished_steps_are_there_and_no_gap(self, spans, tool):
-        """A run without its root can be replayed up to where it ends."""
-        run = load([spans.step(tool(n=n)) for n in range(3)], spans.run_id)
-
-        assert run.status == "interrupted"
-        assert run.run_class == "failed"
-        assert len(run.steps) == 3
-        assert run.gaps == ()
-
-    def test_frames_that_were_open_are_no_gap(self, spans, tool):
-        """A step that others ran inside was not lost: it had not ended."""
-        first = spans.step(tool(n=0))
-        spans.step(Call(kind="step", name="open", inputs={}), span_id="open")
-        inner = spans.step(tool(n=1), parent="open")
-
-        run = load([first, inner], spans.run_id)
-
-        assert run.gaps == ()
-        assert tree(run) == [("search", None), ("search", None)]
-
-    def test_a_number_that_is_missing_in_between_is_a_gap(self, spans, tool):
-        """A lost step and one that was under way look alike: it is said."""
-        steps = [spans.step(tool(n=n)) for n in range(3)]
-
-        run = load([steps[0], steps[2]], spans.run_id)
-
-        assert "number 1" in texts(run)[0]
-
-
-class TestResumed:
-    """A run that went on in another process."""
-
-    def test_both_parts_are_one_run(self, spans, tool):
-        """Steps of both; status, input and answer of the later."""
-        first = [spans.step(tool(n=n)) for n in range(2)]
-        late = [spans.step(tool(n=n), parent="root2", process="q") for n in (2, 3)]
-        root2 = spans.root(
-            process="q",
-            span_id="root2",
-            parent="root",
-            start_ns=late[0].start_ns - 1,
-            outcome=Outcome(value="at last"),
-        )
-
-        run = load([*first, *late, root2], spans.run_id)
-
-        assert [step.call.inputs["n"] for step in run.steps] == [0, 1, 2, 3]
-        assert {step.parent for step in run.steps} == {None}
-        assert (run.status, run.output, run.gaps) == ("success", "at last", ())
-
-    def test_two_roots(self, spans, tool):
-        """A run that failed and was resumed has the later root's word."""
-        first = spans.step(tool(n=0))
-        root1 = spans.root(status="failed")
-        late = spans.step(tool(n=1), parent="root2", process="q")
-        root2 = spans.root(
-            process="q", span_id="root2", parent="root", start_ns=late.start_ns - 1
-        )
-
-        run = load([root2, late, root1, first], spans.run_id)
-
-        assert (run.status, len(run.steps), run.gaps) == ("success", 2, ())
-        assert run.start_ns == root1.start_ns
-        assert run.root_span_id == "root2"
-
-    def test_killed_again_after_an_end(self, spans, tool):
-        """Steps after the last root's end say that the run was cut off again."""
-        first = spans.step(tool(n=0))
-        root1 = spans.root(status="failed")
-        late = spans.step(
-            tool(n=1), parent="root2", process="q", start_ns=root1.end_ns + 9
-        )
-
-        run = load([first, root1, late], spans.run_id)
-
-        assert run.status == "interrupted"
-        assert len(run.steps) == 2
-
-    def test_a_step_that_was_answered_from_the_run_itself_counts_once(
-        self, spans, tool
-    ):
-        """The earlier step takes the place of the one that it answered."""
-        first = spans.step(tool("outer"), span_id="outer")
-        nested = spans.step(tool("nested"), parent="outer")
-        late = {"process": "q", "parent": "frame2"}
-        again = spans.step(tool("outer"), Outcome(value=1, served_from="outer"), **late)
-        new = spans.step(tool("new"), **late)
-        frame = spans.step(
-            Call(kind="step", name="again", inputs={}),
-            parent="root2",
-            process="q",
-            span_id="frame2",
-            start_ns=again.start_ns - 2,
-        )
-        root2 = spans.root(
-            process="q", span_id="root2", parent="root", start_ns=frame.start_ns - 1
-        )
-
-        run = load([first, nested, again, new, frame, root2], spans.run_id)
-
-        assert tree(run) == [("again", None), ("outer", 0), ("nested", 1), ("new", 0)]
-        assert run.steps[1].span_id == "outer"
-        assert run.gaps == ()
-
-
-def test_a_step_answered_from_another_run_stays(spans, tool):
-    """A replay's own recording has every step that was served."""
-    step = spans.step(tool(), Outcome(value=1, served_from="elsewhere"))
-
-    run = load([step, spans.root()], spans.run_id)
-
-    assert run.steps[0].outcome.served_from == "elsewhere"

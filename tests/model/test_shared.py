@@ -8,7 +8,12 @@ import pytest
 
 from otel_agent_replay.model.content import content_key
 from otel_agent_replay.model.payload import dump_json
-from otel_agent_replay.model.shared import SharedObject, each_once
+from otel_agent_replay.model.shared import (
+    Conversation,
+    SharedObject,
+    each_once,
+    once_around,
+)
 
 
 def test_a_shared_object_is_read_once_by_each_function():
@@ -43,6 +48,25 @@ def test_a_shared_object_is_an_object():
 
     assert value == {"role": "user", "parts": [1, None]}
     assert dump_json(value) == '{"role":"user","parts":[1,null]}'
+
+
+def test_what_stands_around_a_conversation_is_read_once():
+    """Two bodies with other messages give the same reading, and stay apart."""
+    around = SharedObject({"model": "gpt-4o"})
+    one = Conversation(around, "messages", [{"role": "user"}])
+    other = Conversation(around, "messages", [])
+
+    assert once_around(dict, one, "messages") is once_around(dict, other, "messages")
+    assert once_around(dict, one, "messages") == {"model": "gpt-4o"}
+    assert one == {"model": "gpt-4o", "messages": [{"role": "user"}]}
+    assert other == {"model": "gpt-4o", "messages": []}
+
+
+def test_a_body_whose_conversation_has_another_name_is_read_whole():
+    """What a codec does not take for the conversation says something."""
+    body = Conversation(SharedObject({"messages": []}), "input", ["a"])
+
+    assert once_around(dict, body, "messages") == {"messages": [], "input": ["a"]}
 
 
 @pytest.mark.parametrize("size", [0, 1, 2047, 2048, 5000, 65535, 65536, 200_000])

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from otel_agent_replay.model.call import Call, Outcome, RecordedException
+from otel_agent_replay.model.natives import from_json, to_json
 from otel_agent_replay.model.payload import Chunk, HttpRequest, HttpResponse
 
 
@@ -57,10 +60,35 @@ def test_nothing_planted_is_left_in_an_outcome(redactor, elsewhere, planted):
     assert elsewhere.outcome(made, "tool") == made
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"hunter2x",
+        b"\x00\xff\xfe raw",
+        ("hunter2x", 1),
+        {"hunter2x"},
+        frozenset({"hunter2x"}),
+        Path("hunter2x"),
+        UUID(int=7),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_a_secret_that_is_no_text_is_found_by_its_name(redactor, elsewhere, given):
+    """An argument called `password` is secret as bytes, in a tuple, and as a path."""
+    written = to_json({"password": given, "other": given})
+    made = redactor.value(written)
+
+    assert made["other"] == written["other"]
+    assert made["password"] != written["password"]
+    assert "hunter2x" not in str(made["password"])
+    assert isinstance(from_json(made["password"]), type(given))
+    assert elsewhere.value(made) == made
+
+
 @pytest.mark.parametrize("kind", ["clock", "random"])
 def test_a_reading_that_looks_like_a_card_stays(redactor, kind):
     """A clock's number says nothing of anybody, and has to come back to the bit."""
-    like_a_card = 22_766_945_067_015
+    like_a_card = 2_276_694_506_701_500
     made = redactor.outcome(Outcome(value=like_a_card), kind)
     assert made.value == like_a_card
     assert redactor.outcome(Outcome(value=like_a_card), "tool").value != like_a_card

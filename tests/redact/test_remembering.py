@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from otel_agent_replay.model.payload import HttpRequest
 from otel_agent_replay.redact import Policy, Redactor
 from tests.redact.conftest import PLANTED
-from tests.redact.test_gates import outcome
 from tests.redact.test_shortcuts import FAST, SLOW, rows, some
+from tests.redact.ways import outcome
 
 names = st.sampled_from(["x-note", "X-Id", "set-cookie", "authorization", "date"])
 values = st.one_of(

@@ -11,7 +11,7 @@ from otel_agent_replay.redact import Policy, Redactor, Rule
 from otel_agent_replay.redact.policy import DEFAULT_RULES
 from otel_agent_replay.redact.rules import Found, Gate
 from tests.redact.conftest import PLANTED
-from tests.redact.test_gates import fast, many, outcome, slow
+from tests.redact.ways import fast, many, outcome, slow
 
 FAST, SLOW = fast(), slow()
 some = settings(parent=many, max_examples=120)

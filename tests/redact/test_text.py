@@ -93,6 +93,12 @@ KEPT = [
     "9999 8888 7777 6666 is no card, 1234567890123456 neither",
     "f3a1b2c4-0000-4000-8000-123456789abc d41d8cd98f00b204e9800998ecf8427e",
     "+10 -20 +0000 rows: 200 300 4000 5000 6000 7000",
+    "359 6057 889 82 5140 4 163 46",
+    "order 34200428933986, device 547381065679155 of 2023",
+    "as section 20.13.18.20 says",
+    'password = input("Password: ")\nname = input("Name: ")',
+    'print("password: ", getpass("secret: "), sep="")',
+    "secret = secrets.token_hex(16)",
 ]
 
 

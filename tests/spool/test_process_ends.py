@@ -11,127 +11,7 @@ import pytest
 import otel_agent_replay
 from otel_agent_replay import agent, store, tool
 from otel_agent_replay.testing import LocalServer, Reply, ScriptedRequest
-from tests.setup.programs import Place
-
-KEY = "k" * 32
-START = """
-    import multiprocessing, os, signal, sys, threading, time
-    import otel_agent_replay
-    from otel_agent_replay import agent, tool
-
-    @tool
-    def look(number):
-        return f"{number} " + "x" * 300
-
-    @agent(name="short")
-    def task(number):
-        look(number)
-        look(number + 1)
-
-    otel_agent_replay.configure()
-"""
-
-
-def program(place: Place, body: str) -> None:
-    place.write("agent.py", START + body)
-
-
-def folders(place: Place) -> list[str]:
-    """What is left in the spool."""
-    return [each.name for each in place.folder.glob("spool/*/[0-9]*")]
-
-
-def numbers(run) -> list[int]:
-    return [
-        each.call.inputs["number"] for each in run.steps if each.call.kind == "tool"
-    ]
-
-
-# --- signals -----------------------------------------------------------------------------
-
-
-def test_sigterm_ends_a_run_that_is_cut_off(place):
-    """What has returned is stored by the process itself, and it dies by the signal."""
-    program(
-        place,
-        """
-    @agent(name="stopped")
-    def run():
-        for number in range(3):
-            look(number)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(30)
-
-    run()
-        """,
-    )
-    done = place.run("agent.py")
-
-    assert done.code == -signal.SIGTERM, done.err
-    assert folders(place) == []
-    run = place.only_run()
-    assert (run.status, numbers(run), run.gaps) == ("interrupted", [0, 1, 2], ())
-
-
-def test_sigterm_in_the_middle_of_a_call(place):
-    """The call it came in is there, without an outcome."""
-    program(
-        place,
-        """
-    @tool
-    def wait(number):
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(30)
-
-    @agent(name="stopped")
-    def run():
-        look(0)
-        wait(1)
-
-    run()
-        """,
-    )
-    done = place.run("agent.py")
-
-    assert done.code == -signal.SIGTERM, done.err
-    run = place.only_run()
-    assert [each.is_open for each in run.steps] == [False, True]
-    assert run.status == "interrupted"
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_handler_of_the_programs_own_is_asked(place, when):
-    """It ends the process as it likes; the run ends as it does."""
-    own = "signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))"
-    program(
-        place,
-        f"""
-    otel_agent_replay.shutdown()
-    stopping = []
-    {own if when == "before" else ""}
-    otel_agent_replay.configure()
-    {own if when == "after" else ""}
-
-    @agent(name="polite")
-    def run():
-        look(0)
-        os.kill(os.getpid(), signal.SIGTERM)
-        look(1)
-        return len(stopping)
-
-    assert run() == 1
-        """,
-    )
-    # The handler of ours is set with the first `configure`.
-    if when == "before":
-        text = (place.folder / "agent.py").read_text()
-        place.write("agent.py", text.replace("otel_agent_replay.configure()", "", 1))
-    done = place.run("agent.py")
-
-    assert done.code == 0, done.err
-    run = place.only_run()
-    assert (run.status, numbers(run), run.output) == ("success", [0, 1], 1)
-
+from tests.spool.programs import KEY, folders, numbers, program
 
 # --- other ends --------------------------------------------------------------------------
 
@@ -156,6 +36,56 @@ def test_a_process_that_leaves_without_a_word(place):
     run = place.only_run()
     assert (run.status, numbers(run), run.gaps) == ("interrupted", [0], ())
     assert folders(place) == []
+
+
+CELERY = """
+    class Signal:
+        def __init__(self):
+            self.receivers = []
+
+        def connect(self, receiver, weak=True):
+            assert not weak
+            self.receivers.append(receiver)
+
+        def send(self, sender, **named):
+            for each in self.receivers:
+                each(signal=self, sender=sender, **named)
+
+    worker_process_shutdown = Signal()
+"""
+"""As much of `celery.signals` as it takes."""
+
+
+def test_a_worker_of_celery_that_is_replaced(place):
+    """It leaves by `os._exit` after so many tasks; what it did is there before."""
+    (place.folder / "celery").mkdir()
+    place.write("celery/__init__.py", "")
+    place.write("celery/signals.py", CELERY)
+    program(
+        place,
+        """
+    import celery.signals
+
+    for number in range(3):
+        worker = os.fork()
+        if not worker:
+            task(number)
+            look(9)
+            try:
+                sys.exit(155)
+            finally:
+                celery.signals.worker_process_shutdown.send(None, exitcode=155)
+                os._exit(155)
+        os.waitpid(worker, 0)
+    os._exit(0)
+        """,
+    )
+    done = place.run("agent.py")
+
+    assert done.code == 0, done.err
+    assert folders(place) == []
+    found = [(each.status, each.gaps) for each in place.runs()]
+    assert found == [("success", ())] * 6
 
 
 def test_a_process_that_ends_while_the_writer_is_busy(place):

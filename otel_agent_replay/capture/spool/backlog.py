@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from otel_agent_replay.capture.flag import Flag
 from otel_agent_replay.capture.forks import in_forked_child
 from otel_agent_replay.capture.guard import LOGGER
 from otel_agent_replay.capture.spool.folder import Folder, FullError, spool_bytes
@@ -112,7 +113,7 @@ class Backlog:
         self._done = 0
         self._urgent = 0
         self._carried: Callable[[], Iterable[PackedSpan]] = tuple
-        self.closing = threading.Event()
+        self.closing = Flag()
 
     # --- taking ------------------------------------------------------------------
 

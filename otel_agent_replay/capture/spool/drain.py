@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from otel_agent_replay import intercept
+from otel_agent_replay.capture.flag import Flag
 from otel_agent_replay.capture.forks import AtWork, in_forked_child
 from otel_agent_replay.capture.guard import LOGGER, place_of
 from otel_agent_replay.capture.spool.backlog import Backlog
@@ -82,7 +83,7 @@ class Drain:
         self._inherited.append(self._writer)
         self._writer = None
         self._thread: threading.Thread | None = None
-        self._ended = threading.Event()
+        self._ended = Flag()
         self._troubled = False
         self._looked = False
         self._last: float | None = None

@@ -12,9 +12,8 @@ from otel_agent_replay.model.payload import Chunk, Headers, HttpResponse
 
 __all__ = ["decoded", "plain_headers"]
 
-_TRANSFER: Final = frozenset(
-    {"content-encoding", "content-length", "transfer-encoding"}
-)
+_CODING: Final = "content-encoding"
+_TRANSFER: Final = frozenset({_CODING, "content-length", "transfer-encoding"})
 
 
 def decoded(response: HttpResponse) -> HttpResponse:
@@ -41,7 +40,7 @@ def _codings(headers: Headers) -> list[str]:
     named = [
         each.strip().lower()
         for name, value in headers
-        if name.lower() == "content-encoding"
+        if len(name) == len(_CODING) and name.lower() == _CODING
         for each in value.split(",")
     ]
     # RFC 9110 8.4.1.3: x-gzip is gzip.

@@ -6,6 +6,7 @@ not listed (a proxy, vLLM, Ollama, localhost) is named after the API it speaks.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["provider_of"]
@@ -40,6 +41,7 @@ _HOSTS: Final = (
 )
 
 
+@lru_cache(maxsize=256)
 def provider_of(host: str | None, default: str) -> str:
     """Return the provider name of a host, `default` for one that is not known.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from otel_agent_replay import semconv
@@ -45,13 +45,14 @@ from otel_agent_replay.instrument.providers.request_edit import (
 from otel_agent_replay.instrument.providers.sse import EVENT_STREAM, JSON
 from otel_agent_replay.model.messages import ModelRequest, ModelResponse
 from otel_agent_replay.model.payload import JsonObject, JsonValue, dump_json
-from otel_agent_replay.model.shared import each_once
+from otel_agent_replay.model.shared import each_once, once_around
 
 __all__ = ["OpenAIChat"]
 
+_MESSAGES: Final = "messages"
 _TABLE: Final = ParameterTable(
     names=PARAMETERS,
-    content={"model", "messages", "tools", "functions", "stream"},
+    content={"model", _MESSAGES, "tools", "functions", "stream"},
 )
 _INSTRUCTION_ROLES: Final = frozenset({"system", "developer"})
 
@@ -74,18 +75,15 @@ class OpenAIChat:
     def request(self, body: RequestBody, url: str) -> ModelRequest:
         """Return the reading of a request."""
         wire, split = request_object(body), urlsplit(url)
-        tools = [
-            *each_once(_read_tool, sequence(wire.get("tools"))),
-            *map(function_tool, objects_of(wire.get("functions"))),
-        ]
+        around = once_around(_read_around, wire, _MESSAGES)
         return ModelRequest(
             operation=self.operation,
             provider=self.provider(split.hostname),
-            model=text(wire.get("model")) or model_in_path(split.path, DEPLOYMENT),
-            messages=each_once(read_message, sequence(wire.get("messages"))),
-            tools=tuple(tools),
-            parameters=read_parameters(wire, _TABLE),
-            stream=wire.get("stream") is True,
+            model=around.model or model_in_path(split.path, DEPLOYMENT),
+            messages=each_once(read_message, sequence(wire.get(_MESSAGES))),
+            tools=around.tools,
+            parameters=around.parameters,
+            stream=around.stream,
         )
 
     def response(self, body: bytes, content_type: str | None) -> ModelResponse:
@@ -121,6 +119,25 @@ class OpenAIChat:
             return RenderedBody(JSON, (dump_json(wire).encode(),))
         chunks = tuple(rendered_chunks(wire, complete=response.complete))
         return RenderedBody(EVENT_STREAM, chunks)
+
+
+class _Around(NamedTuple):
+    """What a request says beside its messages."""
+
+    model: str | None
+    tools: tuple[JsonObject, ...]
+    parameters: JsonObject
+    stream: bool
+
+
+def _read_around(wire: JsonObject) -> _Around:
+    tools = (
+        *each_once(_read_tool, sequence(wire.get("tools"))),
+        *map(function_tool, objects_of(wire.get("functions"))),
+    )
+    stream = wire.get("stream") is True
+    parameters = read_parameters(wire, _TABLE)
+    return _Around(text(wire.get("model")), tools, parameters, stream)
 
 
 def _read_tool(wire: JsonValue) -> JsonObject:

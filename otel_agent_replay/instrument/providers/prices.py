@@ -102,14 +102,14 @@ class _PlainPrices(NamedTuple):
     def cost(self, counts: Mapping[str, int]) -> float | None:
         """Return the price of a call; None where its counts contradict each other."""
         asked, said = counts.get("input_tokens", 0), counts.get("output_tokens", 0)
-        total = self.output * said / _MILLION
+        total = self.output * said
         if self.cached is not None:
             cached = counts.get("cache_read_tokens", 0)
             if cached > asked:
                 return None
-            total += self.cached * cached / _MILLION
+            total += self.cached * cached
             asked -= cached
-        return float(total + self.input * asked / _MILLION)
+        return float(total + self.input * asked)
 
 
 @lru_cache(maxsize=256)
@@ -137,7 +137,9 @@ def _plain_prices(provider: str, model: str, minute: int) -> _PlainPrices | None
         case [Decimal() as asked, Decimal() as said, Decimal() | None as kept] if (
             not any(key.startswith("requests") for key in prices)
         ):
-            return _PlainPrices(asked, said, kept)
+            return _PlainPrices(
+                asked / _MILLION, said / _MILLION, kept and kept / _MILLION
+            )
     return None
 
 
