@@ -25,6 +25,7 @@ __all__ = [
     "Settings",
     "as_environment",
     "environment_name",
+    "environment_text",
     "load_settings",
 ]
 
@@ -134,14 +135,13 @@ def as_environment(settings: Settings) -> dict[str, str]:
     for name, field in _FIELDS.items():
         value = getattr(settings, name)
         if value != field.default:
-            text = f"[{', '.join(map(_quoted, value))}]"
-            plain = not isinstance(value, tuple)
-            found[environment_name(name)] = str(value) if plain else text
+            found[environment_name(name)] = environment_text(value)
     return found
 
 
-def _quoted(text: str) -> str:
-    return json.JSONEncoder().encode(text)
+def environment_text(value: str | int | tuple[str, ...]) -> str:
+    """Return a setting's value as its environment variable holds it."""
+    return json.JSONEncoder().encode(value) if isinstance(value, tuple) else str(value)
 
 
 def load_settings(

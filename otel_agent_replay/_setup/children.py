@@ -17,7 +17,6 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from opentelemetry.trace import SpanContext, TraceFlags, format_span_id, format_trace_id
@@ -26,6 +25,7 @@ from otel_agent_replay import intercept
 from otel_agent_replay._setup.ending import finalize_child
 from otel_agent_replay._setup.program import program_name
 from otel_agent_replay._setup.remembering import Remembering
+from otel_agent_replay._setup.starting import starting_path
 from otel_agent_replay.capture.recorder import Recorder
 from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.config import Settings, as_environment
@@ -53,7 +53,6 @@ __all__ = [
 _LOGGER: Final = logging.getLogger("otel_agent_replay")
 PARENT: Final = "AGENT_REPLAY_PARENT"
 SESSION: Final = "AGENT_REPLAY_SESSION"
-_SITE: Final = Path(__file__).with_name("site")
 _ENV_ARGUMENT: Final = 10
 """Position of `env` among the arguments of `subprocess.Popen`."""
 
@@ -229,8 +228,7 @@ def _patch_popen(original: Callable[..., None]) -> None:
             env |= handover.environment()
             if handover.session is not None:
                 # One that is not told at its start what it is part of would go live.
-                path = filter(None, (str(_SITE), env.get("PYTHONPATH")))
-                env["PYTHONPATH"] = os.pathsep.join(path)
+                env["PYTHONPATH"] = starting_path(env.get("PYTHONPATH"))
             if len(positional) > _ENV_ARGUMENT:
                 positional[_ENV_ARGUMENT] = env
             else:

@@ -16,13 +16,12 @@ from typing import Final
 from otel_agent_replay._setup.children import SESSION
 from otel_agent_replay._setup.configure import configure, run_ids
 from otel_agent_replay._setup.ending import at_exit
+from otel_agent_replay._setup.starting import CHECK_IN
 from otel_agent_replay.errors import AgentReplayError
 
-__all__ = ["CHECKED_IN", "EXPORTER", "after_instrument", "start"]
+__all__ = ["EXPORTER", "after_instrument", "start"]
 
 EXPORTER: Final = "agent_replay"
-CHECKED_IN: Final = "AGENT_REPLAY_CHECK_IN"
-"""Names the file by which a started program says that it is being recorded."""
 CANNOT_START: Final = 70
 """Exit code of a program whose session cannot be opened."""
 
@@ -32,7 +31,7 @@ _LOGGER = logging.getLogger("otel_agent_replay")
 def start() -> None:
     """Open the session this process was started for, else begin to record."""
     configure()
-    if os.environ.get(CHECKED_IN):
+    if os.environ.get(CHECK_IN):
         _check_in(f"process {os.getpid()}")
         at_exit(_check_out)
 
@@ -45,7 +44,7 @@ def _check_out() -> None:
 
 def _check_in(words: str) -> None:
     # The launcher may have ended before a process that it did not wait for.
-    with suppress(OSError), Path(os.environ[CHECKED_IN]).open("a") as file:
+    with suppress(OSError), Path(os.environ[CHECK_IN]).open("a") as file:
         file.write(f"{words}\n")
 
 
@@ -55,7 +54,7 @@ def after_instrument() -> None:
     Its `sitecustomize` hides that of our launcher, so this stands for it too.
     """
     exporters = os.environ.get("OTEL_TRACES_EXPORTER", "").split(",")
-    launched = CHECKED_IN in os.environ or SESSION in os.environ
+    launched = CHECK_IN in os.environ or SESSION in os.environ
     if EXPORTER not in [name.strip() for name in exporters] and not launched:
         return
     try:

@@ -17,24 +17,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, TypeAlias
 
+from otel_agent_replay._setup.children import PARENT, SESSION
+from otel_agent_replay._setup.starting import CHECK_IN, starting_path
 from otel_agent_replay.errors import LaunchError
 
-__all__ = [
-    "CHECK_IN",
-    "Finished",
-    "absolute_store_url",
-    "launch",
-    "sqlite_path",
-]
+__all__ = ["Finished", "absolute_store_url", "launch", "sqlite_path"]
 
-CHECK_IN: Final = "AGENT_REPLAY_CHECK_IN"
-"""Names the file by which a started process says that it is being recorded."""
-
-_SITE: Final = Path(__file__).with_name("site")
 _FORWARDED: Final = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 _FROM_TERMINAL: Final = ("SIGINT", "SIGQUIT")
 _PYTHONS: Final = frozenset({"python", "python3"})
-_OF_ANOTHER_RUN: Final = ("AGENT_REPLAY_PARENT", "AGENT_REPLAY_SESSION", CHECK_IN)
+_OF_ANOTHER_RUN: Final = (PARENT, SESSION, CHECK_IN)
 _BY_SIGNAL: Final = 128
 
 Forward: TypeAlias = Callable[[int, FrameType | None], None]
@@ -115,7 +107,7 @@ def _environment(
     kept = {
         name: value for name, value in inherited.items() if name not in _OF_ANOTHER_RUN
     }
-    path = os.pathsep.join(filter(None, [str(_SITE), inherited.get("PYTHONPATH")]))
+    path = starting_path(inherited.get("PYTHONPATH"))
     return {**kept, **settings, "PYTHONPATH": path, CHECK_IN: str(check_in)}
 
 

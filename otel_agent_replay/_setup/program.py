@@ -22,7 +22,7 @@ def program_name() -> str:
     path = sys.argv[0] if sys.argv else ""
     if path == "-m":  # before the module is found; its name comes next
         path = sys.orig_argv[sys.orig_argv.index("-m") + 1]
-    return Path(path).stem if path not in {"", "-c"} else "python"
+    return Path(path).stem if path not in {"", "-", "-c"} else "python"
 
 
 def environment(settings: Settings) -> JsonObject:

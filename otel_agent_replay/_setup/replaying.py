@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from otel_agent_replay._setup.doubts import InDoubt, doubts_of
 from otel_agent_replay._setup.effects import Clock, clock_of
@@ -15,7 +16,7 @@ from otel_agent_replay.config import load_settings
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.replay.matching import Match, matching_of
-from otel_agent_replay.replay.plan import UNCHANGED, Changes, Reads
+from otel_agent_replay.replay.plan import UNCHANGED, Changes, Mode, Reads
 from otel_agent_replay.replay.session import ReplaySession
 from otel_agent_replay.replay.step_names import StepName, named_step
 
@@ -69,21 +70,17 @@ def replay(  # noqa: PLR0913 - one keyword for each thing that can be asked for
         DivergenceError: The replay differed from the recording; at the end.
         WriteBlockedError: A write was refused; at the end.
     """
-    with own_directory() as folder:
-        spec = SessionSpec(
-            mode="replay",
-            store=store_of(run),
-            run_id=run.run_id,
-            directory=folder,
-            matching=matching_of(match, normalise),
-            live=_names(live),
-            allow_writes=_names(allow_writes),
-            clock=clock_of(clock),
-            network=addresses_of(_names(network)),
-            allow_gaps=allow_gaps,
-        )
-        with open_session(run, spec, strict=strict) as session:
-            yield session
+    spec = replace(
+        _spec(run, "replay"),
+        matching=matching_of(match, normalise),
+        live=_names(live),
+        allow_writes=_names(allow_writes),
+        clock=clock_of(clock),
+        network=addresses_of(_names(network)),
+        allow_gaps=allow_gaps,
+    )
+    with _opened(run, spec, strict=strict) as session:
+        yield session
 
 
 @contextmanager
@@ -122,20 +119,15 @@ def resume(  # noqa: PLR0913 - one keyword for each thing that can be asked for
         DivergenceError: The code did not ask for the finished steps; at the end.
         WriteBlockedError: A write was refused; at the end.
     """
-    with own_directory() as folder:
-        spec = SessionSpec(
-            mode="resume",
-            store=store_of(run),
-            run_id=run.run_id,
-            record=store_of(run),
-            directory=folder,
-            matching=matching_of(match, normalise),
-            allow_writes=_names(allow_writes),
-            allow_gaps=allow_gaps,
-            in_doubt=doubts_of(in_doubt),
-        )
-        with open_session(run, spec, strict=strict, in_doubt=in_doubt) as session:
-            yield session
+    spec = replace(
+        _spec(run, "resume"),
+        matching=matching_of(match, normalise),
+        allow_writes=_names(allow_writes),
+        allow_gaps=allow_gaps,
+        in_doubt=doubts_of(in_doubt),
+    )
+    with _opened(run, spec, strict=strict, in_doubt=in_doubt) as session:
+        yield session
 
 
 @contextmanager
@@ -197,22 +189,42 @@ def fork(  # noqa: PLR0913 - one keyword for each thing a fork can change
         parameters=parameters or {},
         tools=None if tools is None else tuple(tools),
     )
-    with own_directory() as folder:
-        spec = SessionSpec(
-            mode="fork",
-            store=store_of(run),
-            run_id=run.run_id,
-            record=store_of(run),
-            directory=folder,
-            at=named_step(run, at),
-            changes=changes,
-            matching=matching_of(match, normalise),
-            allow_writes=_names(allow_writes),
-            allow_gaps=allow_gaps,
-            reads=reads,
-        )
-        with open_session(run, spec, strict=strict) as session:
-            yield session
+    spec = replace(
+        _spec(run, "fork"),
+        at=named_step(run, at),
+        changes=changes,
+        matching=matching_of(match, normalise),
+        allow_writes=_names(allow_writes),
+        allow_gaps=allow_gaps,
+        reads=reads,
+    )
+    with _opened(run, spec, strict=strict) as session:
+        yield session
+
+
+def _spec(run: Run, mode: Mode) -> SessionSpec:
+    """Return what sessions of a mode have in common; what they ask for comes on top."""
+    store = store_of(run)
+    return SessionSpec(
+        mode=mode,
+        store=store,
+        run_id=run.run_id,
+        record=None if mode == "replay" else store,
+    )
+
+
+@contextmanager
+def _opened(
+    run: Run, spec: SessionSpec, *, strict: bool, in_doubt: InDoubt | None = None
+) -> Generator[ReplaySession]:
+    """Open a session in a directory of its own."""
+    with (
+        own_directory() as folder,
+        open_session(
+            run, replace(spec, directory=folder), strict=strict, in_doubt=in_doubt
+        ) as session,
+    ):
+        yield session
 
 
 def store_of(run: Run) -> str:

@@ -63,6 +63,10 @@ class _Open:
     frame: intercept.OpenCall | None = None
     process: int = field(default_factory=os.getpid)
 
+    def is_ours(self) -> bool:
+        """Return whether this process has opened it, and not one it was forked from."""
+        return self.process == os.getpid()
+
 
 _in_context: ContextVar[_Open | None] = ContextVar("agent_replay_session", default=None)
 _all: list[_Open] = []
@@ -147,22 +151,20 @@ def open_session(
     opened.parts.intentions.stop = opened.replayer.stop_at
     session = ReplaySession(run, plan, opened.replayer)
     instrument(settings, opened.parts)
+    reports = handover is None and not launched
     try:
-        with _in_force(opened, handover), surround(run, spec, opened.replayer):
+        with (
+            _logged(opened, reports=reports),
+            _in_force(opened, handover),
+            surround(run, spec, opened.replayer),
+        ):
             yield session
     except BaseException:
-        if opened.process == os.getpid() and handover is None and not launched:
-            collect_logs(spec.directory, opened.replayer.log)
         # Frameworks wrap or swallow what stops the agent; the log knows better, also
         # where a child process was what it stopped.
         if handover is not None or not opened.replayer.log.stopped:
             raise
-    finally:
-        if opened.process == os.getpid() and (handover is not None or launched):
-            recorder, log = opened.parts.recorder, opened.replayer.log
-            leave_log(spec.directory, recorder.process_id, log)
-    if opened.process == os.getpid() and handover is None and not launched:
-        collect_logs(spec.directory, opened.replayer.log)
+    if reports and opened.is_ours():
         session.ended(_own_run(opened, run))
         if strict or opened.replayer.log.stopped:
             raise_for(session.report)
@@ -263,8 +265,21 @@ def _in_force(opened: _Open, handover: children.Handover | None) -> Iterator[Non
             _in_context.reset(token)
 
 
+@contextmanager
+def _logged(opened: _Open, *, reports: bool) -> Iterator[None]:
+    """Collect the logs of all processes at the end, or leave one to who reports."""
+    try:
+        yield
+    finally:
+        directory, log = opened.spec.directory, opened.replayer.log
+        if opened.is_ours() and reports:
+            collect_logs(directory, log)
+        elif opened.is_ours():
+            leave_log(directory, opened.parts.recorder.process_id, log)
+
+
 def _finish(opened: _Open) -> None:
-    if opened.process != os.getpid():
+    if not opened.is_ours():
         return
     if opened.frame is not None:
         intercept.set_base(None)

@@ -34,7 +34,8 @@ class SessionSpec:
         run_id: The run.
         record: URL of the store that the session's own run goes to; None keeps it
             in memory, and what child processes add in the directory.
-        directory: Where the processes of the session leave their logs.
+        directory: Where the processes of the session leave their logs; it is there
+            when the session is opened.
         at, changes, allow_writes, matching, live, reads: As in `replay.plan.Plan`.
         clock: In a replay, whether the clock stands at the recorded time.
         network: In a replay, `host:port` of what may be connected to.
@@ -47,7 +48,7 @@ class SessionSpec:
     store: str
     run_id: str
     record: str | None = None
-    directory: str
+    directory: str = ""
     at: int | None = None
     changes: Changes = field(default_factory=Changes)
     allow_writes: frozenset[str] = frozenset()

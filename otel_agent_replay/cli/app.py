@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import errno
 import importlib
 import logging
+import os
 import sys
 from typing import Final, cast
 
@@ -69,6 +72,16 @@ class _Group(click.Group):
         module = importlib.import_module(f"{__package__}.commands.{cmd_name}_command")
         return cast("click.Command", module.command)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        close = difflib.get_close_matches(args[0], known)
+        if close and args[0] not in known and not ctx.resilient_parsing:
+            meant = " or ".join(repr(name) for name in close)
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {meant}?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
@@ -83,9 +96,17 @@ class _Group(click.Group):
         except AgentReplayError as error:
             _print_error(error)
             ctx.exit(exit_code_of(error))
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted.", err=True)
+            ctx.exit(ExitCode.INTERRUPTED)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            _print_error(error)
+            ctx.exit(ExitCode.UNEXPECTED)
 
 
-def _print_error(error: AgentReplayError) -> None:
+def _print_error(error: Exception) -> None:
     from otel_agent_replay.cli.plain import clean  # noqa: PLC0415 - a quick start
 
     click.secho("error: ", fg="red", bold=True, nl=False, err=True)
@@ -119,7 +140,5 @@ def run() -> None:
             reconfigure(errors="backslashreplace")
     # It logs what its exceptions say too.
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
-    try:
-        cli.main(prog_name="agent-replay")
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    cli.main(prog_name="agent-replay", color=False if plain else None)

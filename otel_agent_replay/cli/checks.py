@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import difflib
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from otel_agent_replay._setup.checking import check
 from otel_agent_replay._setup.spools import spool_of, waiting_in
 from otel_agent_replay._setup.stores import RunStore, open_store
 from otel_agent_replay._version import __version__
 from otel_agent_replay.cli.exit_codes import exit_code_of
 from otel_agent_replay.cli.found import FIRST_STEP, nothing_stored
 from otel_agent_replay.cli.wording import count
-from otel_agent_replay.config import Settings, load_settings
+from otel_agent_replay.config import (
+    ENVIRONMENT_PREFIX,
+    Settings,
+    environment_name,
+    load_settings,
+)
 from otel_agent_replay.errors import (
     AgentReplayError,
     ConfigurationError,
@@ -42,6 +49,7 @@ _SDKS: Final = (
     "pydantic-ai",
     "mcp",
 )
+_SWITCH: Final = "OTEL_SDK_DISABLED"
 _LIMITS: Final[Mapping[str, int]] = {
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": 1 << 62,
     "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": 1 << 62,
@@ -71,8 +79,10 @@ def findings(store: str | None, environment: Mapping[str, str]) -> Iterator[Find
     yield from _installation()
     yield from _opentelemetry(environment)
     yield from _libraries()
+    yield from _misspelt(environment)
     try:
         settings = load_settings({"store": store})
+        check(settings)
     except ConfigurationError as error:
         yield _problem("settings", error)
         return
@@ -113,6 +123,9 @@ def _opentelemetry(environment: Mapping[str, str]) -> Iterator[Finding]:
         text = f"the entry point {_OURS} is missing; install the package again"
         yield Finding(area=area, text=text, grade="warning")
     yield _exporters(environment.get("OTEL_TRACES_EXPORTER"))
+    if environment.get(_SWITCH, "").strip().lower() == "true":
+        text = f"{_SWITCH} is set: nothing would be recorded; replays still work"
+        yield Finding(area=area, text=text, grade="warning")
     yield from _limits(environment)
 
 
@@ -151,6 +164,17 @@ def _installed(packages: tuple[str, ...]) -> str:
     return ", ".join(f"{package} {number}" for package, number in found if number)
 
 
+def _misspelt(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Name variables that are nearly settings: nothing else would tell."""
+    known = [environment_name(each.name) for each in fields(Settings)]
+    for name in sorted(environment):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in known:
+            continue
+        for close in difflib.get_close_matches(name, known, n=1, cutoff=0.9):
+            text = f"{name} is no setting; did you mean {close}?"
+            yield Finding(area="settings", text=text, grade="warning")
+
+
 def _settings(settings: Settings) -> Iterator[Finding]:
     if settings.redact == "off":
         text = "redaction is off: secrets are stored as they are"
@@ -159,11 +183,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         own = (*settings.redact_patterns, *settings.redact_keys)
         text = f"redaction is on, with {count(len(own), 'rule')} of your own"
         yield Finding(area="settings", text=text)
-    try:
-        tools = [parse_tool(each) for each in settings.tools]
-    except ConfigurationError as error:
-        yield _problem("settings", error)
-        return
+    tools = [parse_tool(each) for each in settings.tools]
     if tools:
         named = ", ".join(f"{t.module}:{t.path} ({t.effect})" for t in tools)
         yield Finding(area="settings", text=f"tools: {named}")

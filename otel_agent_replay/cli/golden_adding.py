@@ -11,6 +11,7 @@ import click
 
 from otel_agent_replay._setup.golden_files import (
     FOLDER,
+    NAMED,
     golden_names,
     pending,
     read_golden,
@@ -84,10 +85,11 @@ def add_golden(request: AddRequest) -> Added:
         golden = made_golden(recording, name, request.expect, origin=held_mark(run_id))
         _check_free(folder, golden)
         # Noted first: a file that nobody knows of outlives an erase.
-        store.remember_export(run_id, (folder / f"{name}.json").absolute())
+        test = request.folder / f"test_{re.sub(r'[^A-Za-z0-9_]', '_', name)}.py"
+        for path in (folder / f"{name}.json", test):
+            store.remember_export(run_id, path.absolute())
         store.keep_golden(run_id)
     write_golden(folder, golden)
-    test = request.folder / f"test_{re.sub(r'[^A-Za-z0-9_]', '_', name)}.py"
     recorded = run_of(golden)
     content = test_text(golden, recorded, entry)
     return Added(
@@ -135,9 +137,13 @@ def _origin(folder: Path, name: str) -> str:
 def _check_free(folder: Path, golden: Golden) -> None:
     """Check that no other golden stands under the name; names are checked too."""
     if not NAME.fullmatch(golden.name):
-        problem = "a name has letters, digits, '.', '_' and '-', and begins with one"
-        raise GoldenError(golden.name[:80], f"{problem} of the first two.")
-    if golden.name not in golden_names(folder) or not pending(folder, golden):
+        raise GoldenError(golden.name[:80], f"{NAMED}.")
+    known = golden_names(folder)
+    alike = {each.casefold(): each for each in known}.get(golden.name.casefold())
+    if alike is not None and golden.name not in known:
+        problem = f"on many disks it is the file of the golden {alike!r}."
+        raise GoldenError(golden.name, f"{problem} Give it another --name.")
+    if alike is None or not pending(folder, golden):
         return
     before = read_golden(folder, golden.name)
     if before.origin != golden.origin:

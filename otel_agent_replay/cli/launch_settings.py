@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from otel_agent_replay._setup.checking import check
 from otel_agent_replay._setup.launch import absolute_store_url
-from otel_agent_replay.config import environment_name, load_settings
-from otel_agent_replay.instrument.named import parse_tool
+from otel_agent_replay.config import environment_name, environment_text, load_settings
 
 __all__ = ["environment_of", "settings_with"]
 
@@ -29,15 +29,14 @@ def settings_with(
             found[name] = value
         elif value:
             found[name] = tuple(dict.fromkeys((*getattr(configured, name), *value)))
-    for each in found.get("tools", ()):
-        parse_tool(each)
     known = load_settings(found)
+    check(known)
     return {**found, "store": absolute_store_url(known.store)}
 
 
 def environment_of(settings: Mapping[str, str | tuple[str, ...]]) -> dict[str, str]:
     """Return settings as environment variables."""
     return {
-        environment_name(name): value if isinstance(value, str) else ",".join(value)
+        environment_name(name): environment_text(value)
         for name, value in settings.items()
     }

@@ -134,6 +134,7 @@ def _timeline(run: Run) -> str:
 
 
 def _row(run: Run, step: Step) -> list[str]:
+    special = code(marks(step), _CELL)  # an idempotency key is data too
     return [
         str(step.index),
         duration(max(0, step.start_ns - run.start_ns)),
@@ -142,7 +143,7 @@ def _row(run: Run, step: Step) -> list[str]:
         code(asked(step), _CELL),
         code(answered(step), _CELL),
         duration(step.duration_ns),
-        ", ".join(filter(None, [marks(step), "made again" if step.superseded else ""])),
+        ", ".join(filter(None, [special, "made again" if step.superseded else ""])),
     ]
 
 
@@ -174,7 +175,7 @@ def replay_line(incident: Incident) -> str:
     """Return in a sentence whether the run reproduces."""
     verdict = incident.verdict
     if incident.unreplayed:
-        return f"It was not replayed: {incident.unreplayed}"
+        return f"It was not replayed: {code(incident.unreplayed)}"
     if verdict is None:
         return "It was not replayed: no command was given."
     if verdict.report is None:

@@ -11,7 +11,7 @@ from otel_agent_replay.cli.terminal import Screen, text
 from otel_agent_replay.cli.wording import count, money, short_id
 from otel_agent_replay.model.run import RunSummary
 
-__all__ = ["NOT_CAPTURED", "print_recorded", "runs_of"]
+__all__ = ["NOT_CAPTURED", "print_recorded", "runs_of", "why_none"]
 
 NOT_CAPTURED = (
     "the program did not take up recording. It must be Python with otel-agent-replay "
@@ -31,10 +31,24 @@ def runs_of(store: RunStore, finished: Finished, since_ns: int) -> list[RunSumma
     return store.runs(since_ns=since_ns)[::-1]
 
 
+def why_none(finished: Finished) -> str:
+    """Return why a launched program has no run in the store that it was given."""
+    if finished.run_ids:
+        began = count(len(finished.run_ids), "run")
+        return (
+            f"{began} began, but not in this store: the program sets another one with "
+            "configure(store=…), or what it recorded waits in the spool."
+        )
+    if set(finished.processes) - set(finished.ended):
+        return (
+            "Nothing was recorded: the program ended without a word, as by os._exit or "
+            "SIGKILL, before anything was written. flush() before os._exit keeps it."
+        )
+    return "Nothing was recorded: no model, tool or HTTP call was made."
+
+
 def print_recorded(screen: Screen, runs: list[RunSummary], verb: str) -> None:
     """Print a line a run: what it is, how it ended, how to look at it."""
-    if not runs:
-        screen.print("Nothing was recorded: no model, tool or HTTP call was made.")
     for run in runs:
         screen.print(_line(run, verb))
 

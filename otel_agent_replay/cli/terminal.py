@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,11 +35,13 @@ class Column:
         name: Its heading.
         number: Whether it is aligned to the right.
         wide: Whether it is cut where the terminal is too narrow.
+        spare: Whether it is left out where that does not suffice, the last one first.
     """
 
     name: str
     number: bool = False
     wide: bool = False
+    spare: bool = False
 
 
 class Screen:
@@ -77,34 +79,47 @@ class Screen:
         """Print rows under headings, a line each, without boxes."""
         made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
         widths = _widths(columns, rows, self._console.width)
-        for column, width in zip(columns, widths, strict=True):
+        for index, width in widths.items():
             made.add_column(
-                column.name,
-                justify="right" if column.number else "left",
+                columns[index].name,
+                justify="right" if columns[index].number else "left",
                 no_wrap=True,
                 overflow="ellipsis",
                 width=width,
             )
         for row in rows:
-            made.add_row(*row)
+            made.add_row(*(row[index] for index in widths))
         self.print(made)
 
 
 def _widths(
     columns: Sequence[Column], rows: Sequence[Sequence[Text]], available: int
-) -> list[int]:
-    """Return how wide each column is; what is missing is taken off the wide ones."""
-    widths = [
-        max([len(column.name), *(row[index].cell_len for row in rows)])
+) -> dict[int, int]:
+    """Return which columns are shown, and how wide.
+
+    What is missing is taken off the wide ones; then spare ones are left out.
+    """
+    widths = {
+        index: max([len(column.name), *(row[index].cell_len for row in rows)])
         for index, column in enumerate(columns)
-    ]
-    excess = sum(widths) + _GAP * (len(widths) - 1) - available
-    wide = [index for index, column in enumerate(columns) if column.wide]
-    while excess > 0 and any(widths[index] > _NARROWEST for index in wide):
-        widest = max(wide, key=lambda index: widths[index])
-        widths[widest] -= 1
-        excess -= 1
+    }
+    least = {
+        index: min(width, _NARROWEST) if columns[index].wide else width
+        for index, width in widths.items()
+    }
+    spare = [index for index, column in enumerate(columns) if column.spare]
+    while spare and _excess(least, available) > 0:
+        last = spare.pop()
+        del widths[last], least[last]
+    for _ in range(_excess(widths, available)):
+        widest = max(widths, key=lambda index: widths[index] - least[index])
+        widths[widest] = max(widths[widest] - 1, least[widest])
     return widths
+
+
+def _excess(widths: Mapping[int, int], available: int) -> int:
+    """Return by how much columns of these widths are too wide together."""
+    return sum(widths.values()) + _GAP * (len(widths) - 1) - available
 
 
 def print_json(value: JsonValue) -> None:

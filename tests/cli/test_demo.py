@@ -24,6 +24,7 @@ def test_every_step_holds(desk):
         AGENT_REPLAY_STORE="clickhouse://nowhere:1/x",
         AGENT_REPLAY_REDACT="off",
         OPENAI_BASE_URL="http://127.0.0.1:1",
+        CI="true",
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -33,11 +34,11 @@ def test_every_step_holds(desk):
     kept = desk.folder / "kept"
     assert {each.name for each in kept.iterdir()} >= {
         ".agent-replay",
-        "fixed_run.json",
         "incident_agent.py",
-        "test_incident.py",
+        "tests",
     }
-    test = [sys.executable, "-m", "pytest", "-q", "test_incident.py"]
+    assert (kept / "tests" / "goldens" / "support.json").exists()
+    test = [sys.executable, "-m", "pytest", "-q", "tests"]
     for fixed, code in (("1", 0), ("", 1)):
         environment = {**os.environ, "INCIDENT_FIXED": fixed}
         environment["PYTHONPATH"] = os.pathsep.join(sys.path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +16,7 @@ from otel_agent_replay import errors, open_store
 from otel_agent_replay.cli.app import COMMANDS, cli
 from otel_agent_replay.cli.exit_codes import ExitCode, exit_code_of
 from otel_agent_replay.cli.teaching import TeachingCommand
+from tests.cli.conftest import CLI, environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
@@ -87,6 +90,70 @@ def test_a_file_that_is_no_store(invoke, tmp_path):
 
     assert done.exit_code == 83
     assert done.stderr.startswith("error: ")
+
+
+def test_a_folder_is_no_store(invoke, tmp_path):
+    """The message is about files, not about servers."""
+    done = invoke("runs", "--store", f"sqlite:///{tmp_path}")
+
+    assert done.exit_code == 83
+    assert "it is no file. Check the path" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["reply"], "Did you mean 'replay'?"),
+        (["goldn", "list"], "Did you mean 'golden'?"),
+        (["runs", "--stat", "failed"], "--status"),
+        (["replay", "last", "--bisect", "--", "x"], "agent-replay bisect GOOD BAD --"),
+    ],
+)
+def test_what_is_misspelt_or_looked_for_elsewhere(invoke, words, said):
+    """The message names what may have been meant."""
+    done = invoke(*words)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_a_command_that_is_nothing_like_any(invoke):
+    """It is no such command, and that is all; an option of none is none."""
+    assert "No such command 'zzz'.\n" in invoke("zzz").stderr
+    assert "No such option" in invoke("--zzz").stderr
+
+
+def test_an_interrupted_command(desk):
+    """A line and the exit code for it, no traceback."""
+    process = desk.start("import", "-", start_new_session=True)
+    # More than a pipe holds: this ends when the command is at work.
+    process.stdin.write("{" * 300_000)
+    process.stdin.flush()
+
+    process.send_signal(signal.SIGINT)
+
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.strip() == "Interrupted."
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a full device")
+def test_a_full_disk_is_said(recorded):
+    """Where the output goes to; no traceback."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*CLI, "runs", "--json"],
+            cwd=recorded.folder,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "No space left on device" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -164,9 +231,9 @@ def test_every_command_and_option_is_documented(name):
 
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_every_help_teaches(name, invoke):
-    """A paragraph more than a line, examples, and a word on every option."""
+    """A paragraph more than a line, examples, a word on every option, 80 columns."""
     command = commands()[name]
-    done = invoke(*name.split(), "--help")
+    done = invoke(*name.split(), "--help", env={"COLUMNS": "80"})
 
     assert isinstance(command, TeachingCommand)
     assert done.exit_code == 0
@@ -176,6 +243,7 @@ def test_every_help_teaches(name, invoke):
     assert len((command.help or "").split()) > 20
     options = [each for each in command.params if isinstance(each, click.Option)]
     assert all(each.help for each in options)
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_the_overview_names_what_the_commands_are():

@@ -220,10 +220,15 @@ def test_text_of_a_run_stays_text(tmp_path):
     def find(query: str) -> dict:
         return {EVIL: []}
 
+    @tool(effect="write", idempotency_key="order")
+    def send(order: str) -> str:
+        return order
+
     @agent(name=EVIL, version=EVIL)
     def play(question: str) -> str:
         for n in range(4):
             find(f"{question} {n}")
+        send(question)
         return f"{question} it is"
 
     play(EVIL)

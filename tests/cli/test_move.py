@@ -246,8 +246,9 @@ def test_doctor_finds_nothing_wrong(recorded, invoke, monkeypatch):
 
 
 def test_doctor_warns(invoke, monkeypatch):
-    """Of limits that cut payloads, and of redaction that is off."""
+    """Of limits that cut payloads, of an SDK and of redaction that are off."""
     monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "1000")
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "True")
     monkeypatch.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", "128")
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp, agent_replay")
     monkeypatch.setenv("AGENT_REPLAY_REDACT", "off")
@@ -260,17 +261,32 @@ def test_doctor_warns(invoke, monkeypatch):
     assert "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT=1000 cuts or drops" in warned
     assert "EVENT_COUNT" not in warned
     assert "redaction is off" in warned
+    assert "OTEL_SDK_DISABLED is set: nothing would be recorded" in warned
     assert "OTEL_TRACES_EXPORTER names agent_replay" in "\n".join(found["ok"])
 
 
-def test_doctor_names_a_setting_without_meaning(invoke, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("REDACT", "perhaps"), ("EFFECTS", "clok"), ("REDACT_PATTERNS", "(")],
+)
+def test_doctor_names_a_setting_without_meaning(invoke, monkeypatch, name, value):
     """As a problem, with the exit code of its error."""
-    monkeypatch.setenv("AGENT_REPLAY_REDACT", "perhaps")
+    monkeypatch.setenv(f"AGENT_REPLAY_{name}", value)
 
     done = invoke("doctor")
 
     assert done.exit_code == 2
     assert "✗ settings" in done.stdout
+
+
+def test_doctor_warns_of_variables_that_are_nearly_settings(invoke, monkeypatch):
+    """Nobody else would tell; others of ours are passed over."""
+    monkeypatch.setenv("AGENT_REPLAY_STROE", "sqlite:///x.db")
+    monkeypatch.setenv("AGENT_REPLAY_CORPUS", "x")
+
+    (warned,) = findings(invoke)["warning"]
+
+    assert warned.endswith("STROE is no setting; did you mean AGENT_REPLAY_STORE?")
 
 
 # --- completion, start-up -----------------------------------------------------------

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import pytest
 import otel_agent_replay
 from otel_agent_replay import agent, checkpoint, open_store, tool
 from otel_agent_replay.testing import Answer, ScriptedProvider, ToolCall
+from tests.cli.terminal import on_terminal, plain_lines
 
 EVIL = "\x1b]0;owned\x07\x1b[31m[bold]red[/bold]\x9b2J\u202edlrow\n"
 
@@ -301,27 +299,34 @@ def test_a_run_is_erased(invoke, library, tmp_path):
 @pytest.mark.parametrize(("plain", "coloured"), [("", True), ("1", False)])
 def test_a_terminal_gets_colours(library, plain, coloured):
     """But for NO_COLOR; and rows as wide as the terminal."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "70", "NO_COLOR": plain}
-    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "otel_agent_replay.cli", "show", "last"],
-        cwd=library,
-        env=environment,
-        stdout=theirs,
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while piece := os.read(ours, 65536):
-            shown += piece
-    except OSError:  # how Linux says that the other side is closed
-        pass
-    os.close(ours)
-    assert process.wait(30) == 0
+    text = on_terminal(library, "show", "last", COLUMNS="70", NO_COLOR=plain)
 
-    text = shown.decode().replace("\r\n", "\n")
     assert ("\x1b[36m" in text) is coloured
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+    lines = plain_lines(text)
     table = lines[next(i for i, line in enumerate(lines) if " KIND" in line) :]
     assert max(map(len, table)) <= 70
+
+
+@pytest.mark.parametrize(
+    ("settings", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+)
+def test_errors_have_colours_where_tables_have(library, settings, coloured):
+    """Those of our own and of the command line."""
+    text = on_terminal(library, "show", "zzz", **settings)
+
+    assert "No run 'zzz'" in text
+    assert ("\x1b[" in text) is coloured
+
+
+@pytest.mark.parametrize(
+    ("columns", "left_out"),
+    [("130", set()), ("78", {"TOKENS", "TIME", "CLASS"})],
+)
+def test_a_narrow_terminal_shows_fewer_columns_of_runs(library, columns, left_out):
+    """Whole ones: a number that is cut is none."""
+    lines = plain_lines(on_terminal(library, "runs", COLUMNS=columns))
+
+    names = {"RUN", "STATUS", "CLASS", "START", "TIME", "STEPS", "TOKENS", "COST"}
+    assert names & set(lines[0].split()) == names - left_out
+    assert max(map(len, lines)) <= int(columns)

@@ -44,6 +44,65 @@ def test_settings_of_the_command_line_reach_the_run(desk):
     assert "Redaction is off" in done.stderr
 
 
+def test_a_word_with_a_comma_stays_one(desk):
+    """Lists go to the program as they were given."""
+    desk.agent("record", "--tag", "a, b", "--tag", "c", "--", "one")
+
+    assert desk.runs()[0].tags == ("a, b", "c")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--effects", "clok"], "'clok' is none of: clock"),
+        (["--tool", "search"], "'search' is not module:function"),
+    ],
+)
+def test_a_setting_without_a_meaning_is_said_first(desk, words, said):
+    """The program does not run: it could not be recorded as was asked."""
+    done = desk.agent("record", *words, "--", "one")
+
+    assert (done.returncode, desk.notes) == (2, [])
+    assert said in done.stderr
+
+
+def test_a_program_with_a_store_of_its_own(desk):
+    """It is not said that it did nothing."""
+    name = desk.write(
+        "own.py",
+        """
+        import otel_agent_replay
+        otel_agent_replay.configure(store="sqlite:///own.db")
+        from clerk import look_up
+        look_up("one")
+        """,
+    )
+
+    done = desk.run("record", "--", sys.executable, name)
+
+    assert done.returncode == 0
+    assert done.stderr.startswith("1 run began, but not in this store")
+    assert (desk.folder / "own.db").exists()
+
+
+def test_a_program_that_ends_without_a_word(desk):
+    """It is not said that it made no call."""
+    name = desk.write("ends.py", "import os; os._exit(7)")
+
+    done = desk.run("record", "--", sys.executable, name)
+
+    assert done.returncode == 7
+    assert "ended without a word" in done.stderr
+
+
+def test_a_program_from_standard_input_has_a_name(desk):
+    """As one from the command line has."""
+    process = desk.start("record", "-q", "--", sys.executable, "-")
+    process.communicate("from clerk import look_up; look_up('one')", timeout=60)
+
+    assert [run.agent_name for run in desk.runs()] == ["python"]
+
+
 def test_the_exit_code_is_the_programs(desk):
     """Whatever it is, and nothing is made up where no call was made."""
     done = desk.run("record", "--", sys.executable, "-c", "raise SystemExit(7)")

@@ -14,6 +14,31 @@ from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 
 ROOT = Path(__file__).parents[2]
+AGAIN = """
+    import sys
+    from otel_agent_replay import open_store, replay
+
+    def replayed(main):
+        with open_store() as store:
+            run = store.load(store.runs()[0].run_id)
+        with replay(run) as session:
+            main()
+        print("served", len(session.report.served), "of", len(run.steps))
+"""
+"""A module for programs that run themselves again, answered: `again.py`."""
+TOOL = """
+    import os, sys
+    import otel_agent_replay
+    from otel_agent_replay import agent, tool
+
+    otel_agent_replay.configure()
+
+    @tool
+    def look_up(word):
+        print("live", word, file=sys.stderr, flush=True)
+        return word.upper()
+"""
+"""What such a program begins with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,3 +108,13 @@ def _line(step: Step) -> str:
     if step.call.kind == "process":
         return f"process {step.call.name}"
     return f"{step.call.kind} {step.call.name} {' '.join(map(str, inputs.values()))}"
+
+
+def recorded_and_replayed(place: Place, *command: str) -> tuple[str, str]:
+    """Run a program, and run it again answered; return what both wrote."""
+    first = place.run(*command)
+    assert first.code == 0, first.err
+    again = place.run(*command, "--replay")
+    assert again.code == 0, again.err
+    assert "live" not in again.out, again.out
+    return first.out, again.out

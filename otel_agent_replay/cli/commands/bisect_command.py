@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import itertools
 
 import click
 
@@ -22,8 +22,10 @@ from otel_agent_replay.cli.options import (
     store_option,
     tool_option,
 )
+from otel_agent_replay.cli.progress import working
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import Screen, print_json
+from otel_agent_replay.cli.wording import count
 from otel_agent_replay.replay.bisect import FEWEST
 from otel_agent_replay.replay.bisection import NORMALISED, TRIALS, Ending, bisected
 from otel_agent_replay.replay.matching import matching_of
@@ -36,7 +38,7 @@ __all__ = ["command"]
     examples=(
         "agent-replay bisect 9a5ed353 e21ce7a7 -- python my_agent.py",
         "agent-replay bisect 9a5ed353 last --until failed -- python my_agent.py",
-        "agent-replay bisect 9a5ed353 last --until 'answer~(?i)no idea' -- python my_agent.py",
+        "agent-replay bisect 9a5ed353 last --until 'answer~(?i)no idea' -- my-agent",
         "agent-replay bisect 9a5ed353 last --trials 200 --json -- python my_agent.py",
     ),
 )
@@ -101,23 +103,22 @@ def command(  # noqa: PLR0913 - one argument an option
         tools=tools,
         matching=matching_of("strict", normalise),
     )
-    done = 0
+    numbers = itertools.count(1)
+    with working("Comparing the runs") as say:
 
-    def shown(taken: frozenset[int]) -> Ending:
-        nonlocal done
-        done += 1
-        _say(f"trial {done} of at most {trials}: {len(taken)} changes of the bad run")
-        return made(taken)
+        def shown(taken: frozenset[int]) -> Ending:
+            trial = f"Trial {next(numbers)} of at most {trials}"
+            say(f"{trial}: {count(len(taken), 'change')} of the bad run")
+            return made(taken)
 
-    found = bisected(
-        *runs,
-        shown,
-        until=until,
-        trials=trials,
-        normalise=normalise,
-        allow_gaps=allow_gaps,
-    )
-    _say("")
+        found = bisected(
+            *runs,
+            shown,
+            until=until,
+            trials=trials,
+            normalise=normalise,
+            allow_gaps=allow_gaps,
+        )
     result = BisectedRuns(
         good=runs[0], bad=runs[1], found=found, program=command, store=store
     )
@@ -125,9 +126,3 @@ def command(  # noqa: PLR0913 - one argument an option
         print_json(bisection_json(result))
     else:
         print_bisection(Screen(), result)
-
-
-def _say(line: str) -> None:
-    """Show on a terminal how far it is, in one line that is written over."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\033[K{line}", nl=False, err=True)

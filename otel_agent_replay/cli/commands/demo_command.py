@@ -19,7 +19,7 @@ from otel_agent_replay.cli.terminal import Screen
 
 __all__ = ["command"]
 
-_SDK: Final = "openai"
+_NEEDED: Final = ("openai", "pytest")
 
 
 @click.command(
@@ -39,10 +39,11 @@ def command(keep: Path | None) -> None:
     with its model switched off, forked with a fix, compared, and turned into a
     regression test. Every step is checked; the exit code is 0 only if all hold.
     """
-    if importlib.util.find_spec(_SDK) is None:
+    missing = [each for each in _NEEDED if importlib.util.find_spec(each) is None]
+    if missing:
         click.echo(
-            f"error: The demo's agent is written with the {_SDK} SDK, which is not "
-            "installed here.\nhint: pip install 'otel-agent-replay[demo]'",
+            f"error: The demo needs {' and '.join(missing)}, not installed here.\n"
+            "hint: pip install 'otel-agent-replay[demo]'",
             err=True,
         )
         raise click.exceptions.Exit(ExitCode.CHECK_FAILED)
@@ -54,7 +55,11 @@ def command(keep: Path | None) -> None:
     else:
         if keep.exists() and any(keep.iterdir()):
             raise click.BadParameter(f"{keep} is not empty", param_hint="--keep")
-        keep.mkdir(parents=True, exist_ok=True)
+        try:
+            keep.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"{keep}: {error.strerror or error}"
+            raise click.BadParameter(message, param_hint="--keep") from error
         play(stage, keep)
     took = time.monotonic() - began
     stage.say(f"\nAll {stage.checks} checks hold. It took {took:.1f} s.", "bold green")

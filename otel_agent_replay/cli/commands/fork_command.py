@@ -110,7 +110,7 @@ def _changes(function: F) -> F:
     cls=TeachingCommand,
     examples=(
         "agent-replay fork last --at 5 --set state.max_retries=3 -- python my_agent.py",
-        "agent-replay fork last --at 'search#2' --result '[\"30 days\"]' -- python my_agent.py",
+        "agent-replay fork last --at 'search#2' --result '[\"30 days\"]' -- my-agent",
         "agent-replay fork last --at 2 --model gpt-4o -- python my_agent.py --fixed",
     ),
 )

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from otel_agent_replay._setup.golden_files import FOLDER
+from otel_agent_replay._setup.golden_files import FOLDER, golden_names, read_golden
 from otel_agent_replay._setup.golden_making import check_folder, refuse_in_ci
 from otel_agent_replay._setup.golden_session import run_of
 from otel_agent_replay.cli.exit_codes import ExitCode
@@ -15,6 +15,7 @@ from otel_agent_replay.cli.golden_adding import Added, AddRequest, add_golden
 from otel_agent_replay.cli.golden_updating import CATEGORIES, update_goldens
 from otel_agent_replay.cli.options import json_option, run_argument, store_option
 from otel_agent_replay.cli.plain import clean_line
+from otel_agent_replay.cli.progress import working
 from otel_agent_replay.cli.teaching import TeachingCommand, TeachingGroup
 from otel_agent_replay.cli.terminal import Column, Screen, print_json, text
 from otel_agent_replay.cli.wording import count
@@ -143,12 +144,23 @@ def list_(folder: Path, *, as_json: bool) -> None:
 
     A line each: the agent, the day it was recorded, how many steps and tool calls it
     made, and, of a run that went wrong, what is expected instead. Nothing is run.
+    Of one that cannot be read it is said why.
     """
-    found = [(path, golden) for path in _folders(folder) for golden in _goldens(path)]
+    found: list[tuple[Path, Golden]] = []
+    unread: list[JsonObject] = []
+    for path in _folders(folder):
+        for name in golden_names(path):
+            try:
+                found.append((path, read_golden(path, name)))
+            except AgentReplayError as error:
+                where = str(path / f"{name}.json")
+                unread.append({"name": name, "path": where, "problem": str(error)})
     if as_json:
-        print_json([_golden_json(path, golden) for path, golden in found])
+        print_json([*(_golden_json(path, golden) for path, golden in found), *unread])
         return
-    if not found:
+    for each in unread:
+        click.echo(clean_line(str(each["problem"])), err=True)
+    if not found and not unread:
         click.echo(f"There is no golden below {clean_line(str(folder))}.", err=True)
         return
     rows = [[text(cell) for cell in _cells(golden)] for _, golden in found]
@@ -166,10 +178,6 @@ def _folders(folder: Path) -> list[Path]:
     below = (path for path in folder.rglob(FOLDER) if path.is_dir())
     own = [folder] if folder.name == FOLDER else []
     return [*own, *sorted(below)]
-
-
-def _goldens(folder: Path) -> list[Golden]:
-    return check_folder(folder)[0]
 
 
 def _cells(golden: Golden) -> list[str]:
@@ -220,7 +228,8 @@ def check(folder: Path, *, as_json: bool) -> None:
     nothing that the redaction policy calls secret; each body has to belong to one.
     """
     folders = _folders(folder)
-    checked = [(path, *check_folder(path)) for path in folders]
+    with working("Reading the goldens"):
+        checked = [(path, *check_folder(path)) for path in folders]
     problems = [(p, name, what) for p, _, found in checked for name, what in found]
     if not folders:
         problems = [(folder, str(folder), "there is no folder called goldens in it")]
@@ -278,9 +287,10 @@ def update(
     chosen = () if dry_run else categories
     if chosen:
         refuse_in_ci()
-    updated = update_goldens(
-        paths or ("tests",), categories or CATEGORIES, dry_run=not chosen
-    )
+    with working("Running the tests"):
+        updated = update_goldens(
+            paths or ("tests",), categories or CATEGORIES, dry_run=not chosen
+        )
     if as_json:
         print_json(updated.to_json())
     else:
@@ -293,6 +303,6 @@ def update(
             )
         if not chosen and updated.changes:
             click.echo("Nothing is written. Write it with --category.", err=True)
-        if updated.said:
-            click.echo(updated.said, err=True)
+    if updated.said:
+        click.echo(updated.said, err=True)
     raise click.exceptions.Exit(updated.exit_code)

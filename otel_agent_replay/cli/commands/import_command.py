@@ -9,11 +9,11 @@ import click
 from otel_agent_replay._setup.stores import open_store
 from otel_agent_replay.cli.found import store_url
 from otel_agent_replay.cli.options import json_option, store_option
+from otel_agent_replay.cli.progress import working
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import print_json
 from otel_agent_replay.cli.wording import count, short_id
 from otel_agent_replay.errors import RecordingError
-from otel_agent_replay.model.run import Recording
 from otel_agent_replay.replay.codec import load_recording
 
 __all__ = ["command"]
@@ -37,10 +37,13 @@ def command(file: str, store: str | None, *, as_json: bool) -> None:
     The file may come from anyone: it is checked whole before anything is stored. A
     run that is stored already stays as it is.
     """
-    recording = _read(file)
-    with open_store(store_url(store)) as opened:
-        opened.add(recording)
-        where = opened.shown_url
+    text = _read(file)
+    with working("Checking the file") as shown:
+        recording = load_recording(text, _name(file))
+        with open_store(store_url(store)) as opened:
+            shown("Storing the run")
+            opened.add(recording)
+            where = opened.shown_url
     if as_json:
         print_json({"run_id": recording.run_id, "spans": len(recording.spans)})
         return
@@ -52,18 +55,20 @@ def command(file: str, store: str | None, *, as_json: bool) -> None:
     click.echo(message, err=True)
 
 
-def _read(path: str) -> Recording:
-    name = "standard input" if path == "-" else path
+def _name(path: str) -> str:
+    return "standard input" if path == "-" else path
+
+
+def _read(path: str) -> str:
     try:
         with click.open_file(path, "rb") as file:
-            content = file.read(_LARGEST + 1)
+            content: bytes = file.read(_LARGEST + 1)
     except OSError as error:
-        message = f"{name}: {error.strerror or error}"
+        message = f"{_name(path)}: {error.strerror or error}"
         raise click.BadParameter(message, param_hint="FILE") from error
     if len(content) > _LARGEST:
-        raise RecordingError(name, f"it has more than {_LARGEST} bytes")
+        raise RecordingError(_name(path), f"it has more than {_LARGEST} bytes")
     try:
-        text = content.decode()
+        return content.decode()
     except UnicodeDecodeError as error:
-        raise RecordingError(name, f"it is no UTF-8 text: {error}") from None
-    return load_recording(text, name)
+        raise RecordingError(_name(path), f"it is no UTF-8 text: {error}") from None

@@ -10,6 +10,7 @@ import click
 from otel_agent_replay.cli.found import opened_store
 from otel_agent_replay.cli.options import Decorator, json_option, store_option
 from otel_agent_replay.cli.plain import clean_line
+from otel_agent_replay.cli.progress import working
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import print_json
 from otel_agent_replay.cli.wording import count
@@ -56,7 +57,8 @@ def command(
     with opened_store(store) as opened:
         given = {name: value for name, value in days.items() if value is not None}
         keep = replace(opened.retention, **given)
-        pruned = opened.prune(keep, dry_run=dry_run)
+        with working("Looking for runs that are past their days"):
+            pruned = opened.prune(keep, dry_run=dry_run)
         where = opened.shown_url
     if as_json:
         found = {**asdict(pruned), "days": asdict(keep), "dry_run": dry_run}

@@ -8,6 +8,7 @@ from otel_agent_replay._setup.push import push
 from otel_agent_replay.cli.found import named_run
 from otel_agent_replay.cli.options import json_option, run_argument, store_option
 from otel_agent_replay.cli.plain import clean_line
+from otel_agent_replay.cli.progress import working
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import print_json
 from otel_agent_replay.cli.wording import count, short_id
@@ -40,7 +41,8 @@ def command(run: str, otlp: str, store: str | None, *, as_json: bool) -> None:
     """
     with named_run(store, run) as (opened, run_id):
         recording = opened.recording(run_id)
-    sent = push(recording.spans, otlp)
+    with working(f"Sending {count(len(recording.spans), 'span')}"):
+        sent = push(recording.spans, otlp)
     if as_json:
         trace_ids = sorted({span.trace_id for span in recording.spans})
         print_json({"run_id": run_id, "spans": sent, "trace_ids": [*trace_ids]})

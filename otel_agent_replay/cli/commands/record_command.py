@@ -10,7 +10,12 @@ from otel_agent_replay._setup.launch import launch
 from otel_agent_replay._setup.stores import open_store
 from otel_agent_replay.cli.launch_settings import environment_of, settings_with
 from otel_agent_replay.cli.options import command_argument, store_option, tool_option
-from otel_agent_replay.cli.recorded_runs import NOT_CAPTURED, print_recorded, runs_of
+from otel_agent_replay.cli.recorded_runs import (
+    NOT_CAPTURED,
+    print_recorded,
+    runs_of,
+    why_none,
+)
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import Screen, text
 
@@ -103,5 +108,8 @@ def command(
         screen.print(text(f"warning: nothing was recorded: {NOT_CAPTURED}", "yellow"))
     elif not quiet:
         with open_store(where) as opened:
-            print_recorded(screen, runs_of(opened, finished, since), "recorded")
+            runs = runs_of(opened, finished, since)
+        print_recorded(screen, runs, "recorded")
+        if not runs:
+            screen.print(why_none(finished))
     raise click.exceptions.Exit(finished.exit_code)

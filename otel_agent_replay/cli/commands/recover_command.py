@@ -11,6 +11,7 @@ from otel_agent_replay._setup.stores import open_store
 from otel_agent_replay.capture.spool.recovery import Recovered
 from otel_agent_replay.cli.found import nothing_stored, store_url
 from otel_agent_replay.cli.options import json_option, store_option
+from otel_agent_replay.cli.progress import working
 from otel_agent_replay.cli.teaching import TeachingCommand
 from otel_agent_replay.cli.terminal import print_json
 from otel_agent_replay.cli.wording import count, short_id
@@ -37,7 +38,8 @@ def command(store: str | None, *, as_json: bool) -> None:
     # Where there is neither a store nor a spool, none is made.
     if not nothing_stored(url) or spooled_files(load_settings(), url):
         with open_store(url) as opened:
-            opened.recover()
+            with working("Storing what was left"):
+                opened.recover()
             found = opened.recovered
     if as_json:
         print_json(asdict(found))

@@ -28,10 +28,14 @@ __all__ = ["command"]
     examples=(
         "agent-replay replay last -- python my_agent.py",
         "agent-replay replay 9a5ed353 --keep -- python my_agent.py --fixed",
-        "agent-replay replay last --match by_arguments --normalise uuids -- python my_agent.py",
+        "agent-replay replay last --match ordered --normalise uuids -- my-agent",
         "agent-replay replay last --live model -- python my_agent.py --new-prompt",
         "agent-replay replay last --json -- python my_agent.py > report.json",
     ),
+    elsewhere={
+        "--bisect": "Bisecting needs a run that went well beside the one that did not: "
+        "agent-replay bisect GOOD BAD -- COMMAND..."
+    },
 )
 @run_argument()
 @match_option

@@ -12,6 +12,7 @@ from otel_agent_replay.cli.exit_codes import ExitCode
 from otel_agent_replay.cli.found import opened_store, store_url
 from otel_agent_replay.cli.options import json_option, store_option
 from otel_agent_replay.cli.plain import clean_line
+from otel_agent_replay.cli.progress import working
 from otel_agent_replay.cli.teaching import TeachingCommand, TeachingGroup
 from otel_agent_replay.cli.terminal import Column, Screen, print_json, text
 from otel_agent_replay.cli.wording import count, size, when
@@ -97,7 +98,7 @@ def check(store: str | None, *, as_json: bool) -> None:
     It reads the whole of a SQLite file, which takes a second or two for each
     gigabyte.
     """
-    with opened_store(store) as opened:
+    with opened_store(store) as opened, working("Reading the whole store"):
         found = opened.check()
     if as_json:
         print_json({**asdict(found), "problems": [*found.problems]})

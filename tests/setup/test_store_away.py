@@ -1,0 +1,66 @@
+"""A store that is not there while a process records."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+import otel_agent_replay
+from tests.setup.agents import run
+
+
+@pytest.fixture
+def closed_port():
+    """Return a port at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def test_a_store_that_is_down_costs_the_agent_nothing(closed_port):
+    """Neither an exception nor time."""
+    otel_agent_replay.configure(store=f"clickhouse://127.0.0.1:{closed_port}/runs")
+    started = time.monotonic()
+
+    for _ in range(20):
+        assert run("one") == "ONE"
+
+    assert time.monotonic() - started < 2
+    otel_agent_replay.shutdown(timeout=0.1)
+
+
+def test_a_program_ends_though_its_store_is_down(place, closed_port):
+    """Soon, as it would, and with how much was lost."""
+    place.write(
+        "program.py",
+        """
+    import otel_agent_replay
+    from otel_agent_replay import agent, tool
+
+    otel_agent_replay.configure()
+
+    @tool
+    def look_up(word):
+        return word
+
+    @agent
+    def run(word):
+        return look_up(word)
+
+    print(run("one"))
+    """,
+    )
+    started = time.monotonic()
+
+    done = place.run(
+        "program.py",
+        AGENT_REPLAY_STORE=f"clickhouse://me:secret-word@127.0.0.1:{closed_port}/runs",
+    )
+
+    assert (done.code, done.out.strip()) == (0, "one")
+    assert time.monotonic() - started < 45
+    assert "Not everything was recorded: spans lost: 2 by store." in done.err
+    assert "secret-word" not in done.err
+    assert "Traceback" not in done.err
