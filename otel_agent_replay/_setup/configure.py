@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 from functools import partial
@@ -28,9 +27,10 @@ from otel_agent_replay._setup.ending import (
     at_exit,
     at_sigterm,
     is_failure,
+    undisturbed,
     watch_end,
 )
-from otel_agent_replay._setup.joining import join_session
+from otel_agent_replay._setup.joining import join_session, leave_session
 from otel_agent_replay._setup.parts import (
     SCOPE,
     SWITCH,
@@ -85,10 +85,6 @@ class _Process:
         self.parts: Parts | None = None
         self.ending: Parts | None = None
         """What writes its last while `shutdown` waits for it."""
-        self.closing = False
-        """Whether `shutdown` is at what a signal must not cut short."""
-        self.put_off = False
-        """Whether SIGTERM came meanwhile."""
         self.frame: intercept.OpenCall | None = None
         self.hooked: int | None = None
         """The process whose end we hear of; servers take signal handlers from forks."""
@@ -199,7 +195,7 @@ def _before_fork() -> None:
 def _become_child(handover: children.Handover | None) -> None:
     """Go on in a forked child: nothing of the parent's open calls is ours."""
     parts = _process.parts
-    _process.ending, _process.closing, _process.put_off = None, False, False
+    _process.ending = None
     intercept.set_base(None)
     sessions.forget()
     if handover is not None and handover.session is not None:
@@ -256,35 +252,27 @@ def _note_failure(error: BaseException) -> None:
         _process.frame.close(Outcome(error=record_exception(error)))
 
 
-def _note_sigterm(dies: bool) -> bool:  # noqa: FBT001 - a callback
-    """Write everything; runs that are still open are cut off here if it dies.
-
-    Returns:
-        False if the process is at its end already, and sends the signal again.
-    """
-    if _process.closing:
-        _process.put_off = True
-        return False
+def _note_sigterm(dies: bool) -> None:  # noqa: FBT001 - a callback
+    """Write everything; runs that are still open are cut off here if it dies."""
     parts = sessions.current() or _process.parts or _process.ending
     if parts is None:
-        return True
+        return
     if not dies:
         parts.flush(_TERM_WAITS)
-        return True
-    _close_idle_worker()
+        return
+    if multiprocessing.parent_process() is not None:
+        _end_worker()
     parts.shutdown(_TERM_WAITS)
-    return True
 
 
-def _close_idle_worker() -> None:
-    """Close what stands for a worker that is ended while it is at no call.
+def _end_worker() -> None:
+    """End a worker as if it had come to its end, if it is at no call.
 
     So does a pool with its workers, as soon as the last result is there.
     """
+    leave_session()
     frame = _process.frame
-    if frame is None or multiprocessing.parent_process() is None:
-        return
-    if (intercept.current() or frame) is frame:
+    if frame is not None and (intercept.current() or frame) is frame:
         frame.close(Outcome())
 
 
@@ -335,31 +323,34 @@ def shutdown(timeout: float = 30.0) -> bool:
     Returns:
         False if not everything was written within `timeout` seconds.
     """
-    with _process.lock:
-        parts, frame = _process.parts, _process.frame
-        if parts is not None:
-            _process.ending, _process.closing = parts, True
-        _process.parts, _process.frame, _process.settings = None, None, None
-        _process.handover = None
-        sessions.use_settings(None)
+    with undisturbed():
+        parts = _stop()
     if parts is None:
         return True
-    intercept.install()
-    forget_process()
-    intercept.set_base(None)
-    try:
-        if frame is not None:
-            frame.close(Outcome())
-        parts.close()
-    finally:
-        _process.closing = False
-        if _process.put_off:
-            _process.put_off = False
-            os.kill(os.getpid(), signal.SIGTERM)
     done = parts.shutdown(timeout)
     _process.ending = None
     _say_losses(parts.losses, done=done)
     return done
+
+
+def _stop() -> Parts | None:
+    """Stop recording, and return what has its last to write; None if nothing has."""
+    with _process.lock:
+        parts, frame = _process.parts, _process.frame
+        if parts is not None:
+            _process.ending = parts
+        _process.parts, _process.frame, _process.settings = None, None, None
+        _process.handover = None
+        sessions.use_settings(None)
+    if parts is None:
+        return None
+    intercept.install()
+    forget_process()
+    intercept.set_base(None)
+    if frame is not None:
+        frame.close(Outcome())
+    parts.close()
+    return parts
 
 
 def _say_losses(losses: Losses, *, done: bool) -> None:

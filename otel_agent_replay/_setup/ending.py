@@ -11,13 +11,21 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Final, NoReturn
 
 from otel_agent_replay._setup.waking import heard, wake_main_thread
 
-__all__ = ["at_exit", "at_sigterm", "finalize_child", "is_failure", "watch_end"]
+__all__ = [
+    "at_exit",
+    "at_sigterm",
+    "finalize_child",
+    "is_failure",
+    "undisturbed",
+    "watch_end",
+]
 
 _LOGGER = logging.getLogger("otel_agent_replay")
 _callbacks: Final[list[tuple[Callable[[], object], int | None]]] = []
@@ -26,6 +34,30 @@ _handlers: Final[list[object]] = []
 """Those that we have set for SIGTERM."""
 _FIRST: Final = 100
 """Priority of our finalizer in a `multiprocessing` child: before its queues close."""
+
+
+class _Undisturbed:
+    """Whether the main thread is at what SIGTERM must not cut short."""
+
+    depth = 0
+    late = False
+    """Whether the signal came meanwhile."""
+
+
+@contextmanager
+def undisturbed() -> Generator[None]:
+    """Put SIGTERM off until what is done inside is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers interrupt the main thread only
+        return
+    _Undisturbed.depth += 1
+    try:
+        yield
+    finally:
+        _Undisturbed.depth -= 1
+        if _Undisturbed.late and not _Undisturbed.depth:
+            _Undisturbed.late = False
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Registry:
@@ -88,7 +120,7 @@ def is_failure(error: BaseException) -> bool:
     return not (isinstance(error, SystemExit) and error.code in {None, 0})
 
 
-def at_sigterm(callback: Callable[[bool], bool]) -> None:
+def at_sigterm(callback: Callable[[bool], object]) -> None:
     """Call back when SIGTERM comes; then what would have been done is done.
 
     Nothing happens where the signal is ignored, or outside the main thread, the only
@@ -97,8 +129,7 @@ def at_sigterm(callback: Callable[[bool], bool]) -> None:
     not call back again.
 
     Args:
-        callback: Takes whether the process ends by the signal: nobody handles it;
-            returns False if it will send the signal again, as it is not done.
+        callback: Takes whether the process ends by the signal: nobody handles it.
     """
     before = signal.getsignal(signal.SIGTERM)
     if not _may_replace(before):
@@ -109,12 +140,14 @@ def at_sigterm(callback: Callable[[bool], bool]) -> None:
     def handler(number: int, frame: FrameType | None) -> None:
         nonlocal at_work
         heard()
+        if _Undisturbed.depth:
+            _Undisturbed.late = True
+            return
         nested = at_work
         if not nested:
             at_work = True
             try:
-                if not callback(dies):
-                    return
+                callback(dies)
             except Exception as error:  # noqa: BLE001 - the program must end as it would
                 _LOGGER.warning("At SIGTERM not all could be written: %r", error)
             finally:

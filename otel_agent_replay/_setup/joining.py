@@ -11,14 +11,14 @@ from types import TracebackType
 from typing import Final
 
 from otel_agent_replay._setup import children, sessions
-from otel_agent_replay._setup.ending import at_exit
+from otel_agent_replay._setup.ending import at_exit, undisturbed
 from otel_agent_replay._setup.specs import SessionSpec
 from otel_agent_replay._setup.stores import open_store
 from otel_agent_replay.config import Settings
 from otel_agent_replay.errors import ConfigurationError
 from otel_agent_replay.replay.replayer import ReplayStopped
 
-__all__ = ["join_session"]
+__all__ = ["join_session", "leave_session"]
 
 
 _joined = ExitStack()
@@ -88,10 +88,16 @@ def _open_session(spec: SessionSpec) -> None:
     _prepare_end()
 
 
+def leave_session() -> None:
+    """Leave the session that this process has joined, if any; its log is written."""
+    with undisturbed():
+        _joined.close()
+
+
 @cache
 def _prepare_end() -> None:
     """Leave the session at the end; let a stopped agent end without a traceback."""
-    at_exit(_joined.close, in_forks=True)
+    at_exit(leave_session, in_forks=True)
     previous = sys.excepthook
 
     def hook(

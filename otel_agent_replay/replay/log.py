@@ -24,6 +24,7 @@ class SessionLog:
     Attributes:
         asked: Steps that a call asked for, frames included.
         served: Steps that answered.
+        twice: Those that answered in more than one process.
         live: Names of calls that ran live.
         blocked: Names of writes that were refused.
         in_doubt: As in the report.
@@ -42,6 +43,7 @@ class SessionLog:
 
     asked: set[int] = field(default_factory=set)
     served: set[int] = field(default_factory=set)
+    twice: set[int] = field(default_factory=set)
     live: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
     in_doubt: list[tuple[str, str]] = field(default_factory=list)
@@ -69,6 +71,7 @@ class SessionLog:
             if self.moved_at is None:
                 self.moved_at = len(self.divergences) + other.moved_at
         self.asked |= other.asked
+        self.twice |= other.twice | (self.served & other.served)
         self.served |= other.served
         self.live += other.live
         self.blocked += other.blocked
@@ -88,6 +91,7 @@ def dump_log(log: SessionLog) -> str:
     value = {
         "asked": sorted(log.asked),
         "served": sorted(log.served),
+        "twice": sorted(log.twice),
         "live": log.live,
         "blocked": log.blocked,
         "in_doubt": [[*each] for each in log.in_doubt],
@@ -111,6 +115,7 @@ def load_log(text: str) -> SessionLog:
     return SessionLog(
         asked=set(value["asked"]),
         served=set(value["served"]),
+        twice=set(value["twice"]),
         live=value["live"],
         blocked=value["blocked"],
         in_doubt=[(name, problem) for name, problem in value["in_doubt"]],

@@ -314,7 +314,8 @@ class Replayer:
             opened.notes[self] = Place(step=place.step)
             return None
         if self._plan.mode == "replay" and call.kind == "process":
-            opened.notes[self] = Place(unknown=True)
+            worker = self._finder.stubs.worker_like(place.step, call)
+            opened.notes[self] = Place(step=worker, unknown=worker is None)
             return None
         if self._plan.mode == "replay" and self._may_go_live(call, place):
             return self._live_instead(opened, call, place)

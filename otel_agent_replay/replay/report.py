@@ -43,7 +43,7 @@ def report_of(run: Run, plan: Plan, log: SessionLog) -> ReplayReport:
     missing: tuple[Divergence, ...] = ()
     if not log.stopped:
         missing = (*_missing(run, plan, log, unused), *_state_unchanged(plan, log))
-    found = [*_seen(run, log), *missing]
+    found = [*_seen(run, log), *_twice(run, log), *missing]
     ends = [replace(each, follows=True) if found else each for each in log.ends]
     return ReplayReport(
         run_id=run.run_id,
@@ -74,6 +74,20 @@ def _seen(run: Run, log: SessionLog) -> list[Divergence]:
     if log.moved_at is not None:
         found[log.moved_at : log.moved_at] = out_of_order(run, log.lines)
     return found
+
+
+def _twice(run: Run, log: SessionLog) -> list[Divergence]:
+    """Return a divergence for each step that answered in more than one process."""
+    return [
+        Divergence(
+            kind="unexpected",
+            name=run.steps[index].call.name,
+            parent=parents_of(run, index),
+            cause="code",
+            reason=f"step {index} answered it in two processes; the run asked once",
+        )
+        for index in sorted(log.twice)
+    ]
 
 
 def _state_unchanged(plan: Plan, log: SessionLog) -> tuple[Divergence, ...]:

@@ -184,6 +184,20 @@ class Stubs:
         """Return how many steps under a parent have a key, taken or left."""
         return sum(1 for s in self._by_parent[parent] if self._keys[s.index] == key)
 
+    def worker_like(self, parent: int | None, call: Call) -> int | None:
+        """Return a recorded worker that may have done what this one does now, or None.
+
+        Of the workers of a pool those are recorded that came to begin.
+        """
+        if _started_with(call) is not None:  # a program of its own
+            return None
+        wanted = (call.kind, call.name, None)
+        for step in self._by_parent[parent]:
+            then = step.call
+            if (then.kind, then.name, _started_with(then)) == wanted:
+                return step.index
+        return None
+
     def _alike(self, process: int | None) -> list[int]:
         if process is None or self.steps[process].call.kind != "process":
             return []
@@ -193,12 +207,12 @@ class Stubs:
 
 def alike_processes(process: Step, steps: Iterable[Step]) -> list[int]:
     """Return the processes among steps that were started as this one was, in order."""
-    started = (process.parent, process.call.name, _started_with(process))
+    started = (process.parent, process.call.name, _started_with(process.call))
     return [
         step.index
         for step in steps
         if step.call.kind == "process"
-        and (step.parent, step.call.name, _started_with(step)) == started
+        and (step.parent, step.call.name, _started_with(step.call)) == started
         and step is not process
     ]
 
@@ -247,8 +261,8 @@ def _off_seam(run: Run) -> frozenset[int]:
     return frozenset(step.index for step in run.steps if step.span_id not in own)
 
 
-def _started_with(process: Step) -> JsonValue:
-    return (process.call.inputs or {}).get("arguments")
+def _started_with(process: Call) -> JsonValue:
+    return (process.inputs or {}).get("arguments")
 
 
 def _inside_answered(run: Run) -> set[int]:

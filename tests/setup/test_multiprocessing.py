@@ -232,3 +232,43 @@ def test_a_process_that_fails(place, method):
         "builtins:SystemExit",
     ]
     assert run.gaps == ()
+
+
+MORE = """
+    import multiprocessing, os, sys
+    from again import replayed
+    import otel_agent_replay
+    from otel_agent_replay import agent, tool
+
+    otel_agent_replay.configure()
+
+    @tool
+    def look_up(number):
+        return number * number
+
+    def first_of(numbers):
+        return look_up(numbers[0])
+
+    @agent
+    def parent():
+        context = multiprocessing.get_context("fork")
+        numbers = [0, 1, 2, *([0] if "--replay" in sys.argv else [])]
+        for number in numbers:
+            worker = context.Process(target=first_of, args=([number],))
+            worker.start()
+            worker.join()
+
+    if __name__ == "__main__":
+        replayed(parent) if "--replay" in sys.argv else parent()
+"""
+
+
+def test_one_call_more_than_recorded_in_another_worker(place):
+    """It is reported, although each process by itself asked for what was recorded."""
+    place.write("parent.py", MORE)
+    assert place.run("parent.py").code == 0
+
+    done = place.run("parent.py", "--replay")
+
+    assert done.code != 0
+    assert "unexpected: look_up" in done.err

@@ -191,37 +191,6 @@ def test_sigterm_in_a_forked_worker_that_configures_again(place):
     assert (run.status, numbers(run), run.gaps) == ("interrupted", [0], ())
 
 
-def test_a_pool_that_is_left_at_once(place):
-    """`with Pool()` ends its workers as soon as the last result is there.
-
-    Whatever they are at then, even their own end, every step is stored, and nothing
-    seems to be missing.
-    """
-    program(
-        place,
-        """
-    def work(number):
-        return look(number)
-
-    @agent(name="pooled")
-    def run():
-        with multiprocessing.get_context("fork").Pool(3) as pool:
-            return pool.map(work, range(12), chunksize=1)
-
-    run()
-        """,
-    )
-    done = place.run("agent.py")
-
-    assert done.code == 0, done.err
-    run = place.only_run()
-    assert (run.status, sorted(numbers(run)), run.gaps) == (
-        "success",
-        [*range(12)],
-        (),
-    )
-
-
 def test_a_worker_that_waits_where_python_hears_no_signal(place):
     """One that is ended there ends, with what it did: else its pool waits for ever."""
     program(
