@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 from functools import partial
-from types import ModuleType
 from typing import Final
 
 from opentelemetry import metrics, trace
@@ -24,6 +23,7 @@ from otel_agent_replay._setup.effects import (
     with_reads_here,
 )
 from otel_agent_replay._setup.ending import (
+    at_celery_worker_end,
     at_exit,
     at_sigterm,
     is_failure,
@@ -49,7 +49,6 @@ from otel_agent_replay.capture.metrics import observe
 from otel_agent_replay.capture.runs import RunOrigin
 from otel_agent_replay.config import Settings, load_settings
 from otel_agent_replay.instrument import named
-from otel_agent_replay.instrument.on_import import when_imported
 from otel_agent_replay.model.call import Outcome
 from otel_agent_replay.model.exceptions import record_exception
 from otel_agent_replay.model.payload import dump_json
@@ -227,19 +226,10 @@ def _hook_process() -> None:
     if before is None:
         at_exit(_end, in_forks=True)
         watch_end(_note_failure, _note_leaving)
-        when_imported("celery.signals", _watch_workers)
+        # With an exit code that says it was replaced, which is no failure.
+        at_celery_worker_end(partial(shutdown, _TERM_WAITS))
     if before != _process.hooked:
         at_sigterm(_note_sigterm)
-
-
-def _watch_workers(signals: ModuleType) -> None:
-    """Write everything before one of Celery's workers leaves by `os._exit`."""
-
-    def leaves(**_: object) -> None:
-        # With an exit code that says it was replaced, which is no failure.
-        shutdown(_TERM_WAITS)
-
-    signals.worker_process_shutdown.connect(leaves, weak=False)
 
 
 def _note_failure(error: BaseException) -> None:

@@ -13,12 +13,14 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import Final, NoReturn
 
 from otel_agent_replay._setup.waking import heard, wake_main_thread
+from otel_agent_replay.instrument.on_import import when_imported
 
 __all__ = [
+    "at_celery_worker_end",
     "at_exit",
     "at_sigterm",
     "finalize_child",
@@ -96,8 +98,7 @@ def finalize_child(_: object = None) -> None:
 
 def _wake_worker() -> None:
     """Have a child of `multiprocessing` hear SIGTERM, which is what ends it."""
-    before = signal.getsignal(signal.SIGTERM)
-    ours = any(before is each for each in _handlers)
+    ours = _is_ours(signal.getsignal(signal.SIGTERM))
     if ours and multiprocessing.process.parent_process() is not None:
         wake_main_thread(signal.SIGTERM)
 
@@ -111,8 +112,24 @@ def _run() -> None:
 def _may_replace(handler: object) -> bool:
     if threading.current_thread() is not threading.main_thread():
         return False
-    ours = any(handler is each for each in _handlers)
-    return not ours and handler is not None and handler != signal.SIG_IGN
+    ignored = handler is None or handler == signal.SIG_IGN
+    return not (ignored or _is_ours(handler))
+
+
+def _is_ours(handler: object) -> bool:
+    return any(handler is each for each in _handlers)
+
+
+def at_celery_worker_end(callback: Callable[[], object]) -> None:
+    """Call back before one of Celery's workers leaves, which it does by `os._exit`."""
+
+    def watch(signals: ModuleType) -> None:
+        def leaves(**_: object) -> None:
+            callback()
+
+        signals.worker_process_shutdown.connect(leaves, weak=False)
+
+    when_imported("celery.signals", watch)
 
 
 def is_failure(error: BaseException) -> bool:
