@@ -1,5 +1,6 @@
 """Every test starts with a clean environment and an empty directory."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,13 @@ def clean_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     yield
     otel_agent_replay.shutdown()
     use_policy(None)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_is_left_open_is_told_here() -> Iterator[None]:
+    """Collect garbage with each module, so that none of it fails another module's test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

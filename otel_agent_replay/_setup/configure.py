@@ -25,9 +25,7 @@ from otel_agent_replay._setup.effects import (
 from otel_agent_replay._setup.ending import (
     at_celery_worker_end,
     at_exit,
-    at_sigterm,
     is_failure,
-    undisturbed,
     watch_end,
 )
 from otel_agent_replay._setup.joining import join_session, leave_session
@@ -40,6 +38,7 @@ from otel_agent_replay._setup.parts import (
     make_parts,
 )
 from otel_agent_replay._setup.redaction import use_policy
+from otel_agent_replay._setup.sigterm import at_sigterm, undisturbed
 from otel_agent_replay._setup.stores import flush_before_reading
 from otel_agent_replay._version import __version__
 from otel_agent_replay.capture.genai import Plain
@@ -229,7 +228,7 @@ def _hook_process() -> None:
         # With an exit code that says it was replaced, which is no failure.
         at_celery_worker_end(partial(shutdown, _TERM_WAITS))
     if before != _process.hooked:
-        at_sigterm(_note_sigterm)
+        at_sigterm(_flush_last, _end_by_signal, _TERM_WAITS)
 
 
 def _note_failure(error: BaseException) -> None:
@@ -242,17 +241,25 @@ def _note_failure(error: BaseException) -> None:
         _process.frame.close(Outcome(error=record_exception(error)))
 
 
-def _note_sigterm(dies: bool) -> None:  # noqa: FBT001 - a callback
-    """Write everything; runs that are still open are cut off here if it dies."""
+def _flush_last(seconds: float) -> bool:
+    """Write what there is; False if that takes longer."""
+    parts = sessions.current() or _process.parts or _process.ending
+    return parts is None or parts.flush(seconds)
+
+
+def _end_by_signal(seconds: float) -> bool:
+    """Write everything, runs that are still open as cut off; False if it takes longer."""
     parts = sessions.current() or _process.parts or _process.ending
     if parts is None:
-        return
-    if not dies:
-        parts.flush(_TERM_WAITS)
-        return
+        return True
     if multiprocessing.parent_process() is not None:
         _end_worker()
-    parts.shutdown(_TERM_WAITS)
+    if parts.drained(seconds):
+        return True
+    if not seconds:
+        parts.shutdown(0.0)
+        _LOGGER.warning("Not everything was recorded: SIGTERM, and it took too long.")
+    return False
 
 
 def _end_worker() -> None:

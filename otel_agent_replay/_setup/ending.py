@@ -8,58 +8,27 @@ import logging
 import multiprocessing.process
 import multiprocessing.util
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from types import FrameType, ModuleType, TracebackType
+from collections.abc import Callable
+from types import ModuleType, TracebackType
 from typing import Final, NoReturn
 
-from otel_agent_replay._setup.waking import heard, wake_main_thread
+from otel_agent_replay._setup.sigterm import wake_worker
 from otel_agent_replay.instrument.on_import import when_imported
 
 __all__ = [
     "at_celery_worker_end",
     "at_exit",
-    "at_sigterm",
     "finalize_child",
     "is_failure",
-    "undisturbed",
     "watch_end",
 ]
 
 _LOGGER = logging.getLogger("otel_agent_replay")
 _callbacks: Final[list[tuple[Callable[[], object], int | None]]] = []
 """What to call, and in which process; None is in each."""
-_handlers: Final[list[object]] = []
-"""Those that we have set for SIGTERM."""
 _FIRST: Final = 100
 """Priority of our finalizer in a `multiprocessing` child: before its queues close."""
-
-
-class _Undisturbed:
-    """Whether the main thread is at what SIGTERM must not cut short."""
-
-    depth = 0
-    late = False
-    """Whether the signal came meanwhile."""
-
-
-@contextmanager
-def undisturbed() -> Generator[None]:
-    """Put SIGTERM off until what is done inside is done."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # handlers interrupt the main thread only
-        return
-    _Undisturbed.depth += 1
-    try:
-        yield
-    finally:
-        _Undisturbed.depth -= 1
-        if _Undisturbed.late and not _Undisturbed.depth:
-            _Undisturbed.late = False
-            os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Registry:
@@ -93,31 +62,13 @@ def finalize_child(_: object = None) -> None:
     if _Registry.process != os.getpid():
         _Registry.process = os.getpid()
         multiprocessing.util.Finalize(None, _run, exitpriority=_FIRST)
-        _wake_worker()
-
-
-def _wake_worker() -> None:
-    """Have a child of `multiprocessing` hear SIGTERM, which is what ends it."""
-    ours = _is_ours(signal.getsignal(signal.SIGTERM))
-    if ours and multiprocessing.process.parent_process() is not None:
-        wake_main_thread(signal.SIGTERM)
+        wake_worker()
 
 
 def _run() -> None:
     for callback, process in reversed(_callbacks):
         if process in {None, os.getpid()}:
             callback()
-
-
-def _may_replace(handler: object) -> bool:
-    if threading.current_thread() is not threading.main_thread():
-        return False
-    ignored = handler is None or handler == signal.SIG_IGN
-    return not (ignored or _is_ours(handler))
-
-
-def _is_ours(handler: object) -> bool:
-    return any(handler is each for each in _handlers)
 
 
 def at_celery_worker_end(callback: Callable[[], object]) -> None:
@@ -135,49 +86,6 @@ def at_celery_worker_end(callback: Callable[[], object]) -> None:
 def is_failure(error: BaseException) -> bool:
     """Return whether a process that ends with an exception has failed."""
     return not (isinstance(error, SystemExit) and error.code in {None, 0})
-
-
-def at_sigterm(callback: Callable[[bool], object]) -> None:
-    """Call back when SIGTERM comes; then what would have been done is done.
-
-    Nothing happens where the signal is ignored, or outside the main thread, the only
-    one that Python lets set a handler; nor where ours is set still. Who sets one later
-    takes ours away. A signal that comes while the callback is at an earlier one does
-    not call back again.
-
-    Args:
-        callback: Takes whether the process ends by the signal: nobody handles it.
-    """
-    before = signal.getsignal(signal.SIGTERM)
-    if not _may_replace(before):
-        return
-    dies = not callable(before)
-    at_work = False
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        nonlocal at_work
-        heard()
-        if _Undisturbed.depth:
-            _Undisturbed.late = True
-            return
-        nested = at_work
-        if not nested:
-            at_work = True
-            try:
-                callback(dies)
-            except Exception as error:  # noqa: BLE001 - the program must end as it would
-                _LOGGER.warning("At SIGTERM not all could be written: %r", error)
-            finally:
-                at_work = False
-        if callable(before):
-            before(number, frame)
-        elif not nested:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-
-    signal.signal(signal.SIGTERM, handler)
-    _handlers.append(handler)
-    _wake_worker()
 
 
 def watch_end(

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Final
 
 from otel_agent_replay._setup import children, sessions
-from otel_agent_replay._setup.ending import at_exit, undisturbed
+from otel_agent_replay._setup.ending import at_exit
+from otel_agent_replay._setup.sigterm import undisturbed
 from otel_agent_replay._setup.specs import SessionSpec
 from otel_agent_replay._setup.stores import open_store
 from otel_agent_replay.config import Settings

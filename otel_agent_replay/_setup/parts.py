@@ -99,6 +99,10 @@ class Parts:
         """Wait until all that has ended is stored; False if time ran out."""
         return self.pipeline.flush(timeout)
 
+    def drained(self, timeout: float) -> bool:
+        """Write everything; False if time ran out, but then it goes on."""
+        return self.pipeline.drained(timeout)
+
     def shutdown(self, timeout: float = 30.0) -> bool:
         """Write everything and end what writes; False if time ran out."""
         return self.pipeline.shutdown(timeout)
@@ -139,6 +143,11 @@ class Light:
         return True
 
     def flush(self, timeout: float) -> bool:
+        """Return at once: there is nothing to write."""
+        del timeout
+        return True
+
+    def drained(self, timeout: float) -> bool:
         """Return at once: there is nothing to write."""
         del timeout
         return True

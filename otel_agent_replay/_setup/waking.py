@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextvars
 import os
 import signal
@@ -9,7 +10,7 @@ import threading
 import time
 from typing import Final
 
-__all__ = ["heard", "wake_main_thread"]
+__all__ = ["hear_again", "heard", "wake_main_thread"]
 
 _PATIENCE: Final = 0.2
 _RECENT: Final = 1.0
@@ -20,11 +21,38 @@ class _Watch:
 
     process: int | None = None
     heard_at = 0.0
+    times = 0
+    """How often a handler has run."""
 
 
 def heard() -> None:
     """Note that the handler of a signal runs."""
     _Watch.heard_at = time.monotonic()
+    _Watch.times += 1
+
+
+def hear_again(number: int, seconds: float) -> bool:
+    """Have the handler run once more, after so many seconds of what it interrupts.
+
+    For handlers, which run on the main thread. Takes no lock of Python's threads: the
+    handler may have interrupted whoever holds it.
+
+    Returns:
+        False if no thread can be had for it.
+    """
+    handler = signal.getsignal(number)
+
+    def call(main: int, times: int) -> None:
+        time.sleep(seconds)
+        while _Watch.times == times and signal.getsignal(number) is handler:
+            signal.pthread_kill(main, number)
+            time.sleep(_PATIENCE)
+
+    try:
+        _thread.start_new_thread(call, (threading.get_ident(), _Watch.times))
+    except RuntimeError:
+        return False
+    return True
 
 
 def wake_main_thread(number: int) -> None:

@@ -179,22 +179,36 @@ class Pipeline:
         """Wait until all spans taken so far are in the spool; False if time ran out."""
         return self._worker.flush(timeout)
 
+    def drained(self, timeout: float) -> bool:
+        """Take no more, and write what is queued; False if time ran out.
+
+        Gives nothing up, so it may be called again. Runs and steps that are still open
+        are stored as cut off.
+        """
+        end = time.monotonic() + timeout
+        if not self._worker.shutdown(timeout):
+            return False
+        done = not self._unready
+        if self._used:
+            done &= self._drain.shutdown(max(0.0, end - time.monotonic()))
+        for each in self._forwarders:
+            done &= each.shutdown(max(0.0, end - time.monotonic()))
+        return done
+
     def shutdown(self, timeout: float = 30.0) -> bool:
         """Write what is queued, then stop; safe to repeat.
-
-        Runs and steps that are still open are stored as cut off.
 
         Returns:
             False if time ran out or the store did not take everything.
         """
-        end = time.monotonic() + timeout
-        done = self._worker.shutdown(timeout)
+        if self.drained(timeout):
+            return True
         if self._used:
-            done &= self._drain.shutdown(max(0.0, end - time.monotonic()))
+            self._drain.shutdown(0.0)
             self._tell_what_is_left()
         for each in self._forwarders:
-            done &= each.shutdown(max(0.0, end - time.monotonic()))
-        return done and not self._unready
+            each.shutdown(0.0)
+        return False
 
     def _tell_what_is_left(self) -> None:
         left = self._backlog.left()

@@ -71,7 +71,8 @@ class Worker(Generic[_T]):
         self._bytes = 0
         self._thread: threading.Thread | None = None
         self._threadless = False
-        self._last: _Mark | None = None
+        self._ends: list[_Mark] = []
+        """Where the queue ends: the first counts. A handler may add one in between."""
         self.closing = Flag()
         """Set once no more is taken and what waits should be done with soon."""
 
@@ -83,7 +84,7 @@ class Worker(Generic[_T]):
         with self._lock:
             if not self._fits(size, spare) and wait and self._may_wait():
                 self._room.wait_for(lambda: self._fits(size, spare), wait)
-            if self._last is not None or not self._fits(size, spare):
+            if self._ends or not self._fits(size, spare):
                 return False
             self._bytes += size
             self._queue.put((item, size))
@@ -106,8 +107,9 @@ class Worker(Generic[_T]):
     def flush(self, timeout: float) -> bool:
         """Wait until all items taken so far are done; False if time ran out."""
         with self._lock:
-            mark = self._last
-            if mark is None:
+            if self._ends:
+                mark = self._ends[0]
+            else:
                 mark = _Mark()
                 self._queue.put(mark)
         self._hurried.set()
@@ -116,10 +118,12 @@ class Worker(Generic[_T]):
     def shutdown(self, timeout: float) -> bool:
         """Take no more and wait until all is done; False if time ran out."""
         with self._lock:
-            if self._last is None:
-                self._last = _Mark(last=True)
-                self._queue.put(self._last)
-            mark = self._last
+            if not self._ends:
+                own = _Mark(last=True)
+                self._ends.append(own)
+                if self._ends[0] is own:
+                    self._queue.put(own)
+            mark = self._ends[0]
         self.closing.set()
         self._hurried.set()
         return self._wait(mark, timeout)
@@ -133,7 +137,8 @@ class Worker(Generic[_T]):
             with self._lock:
                 if not mark.reached.is_set():
                     self._serve(mark)
-        return True
+        # A signal handler may come in the middle of the first `put`.
+        return self._threadless or not self._bytes
 
     def _start(self) -> None:
         thread = threading.Thread(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import random
 import signal
 
 import pytest
 
+from otel_agent_replay import open_store
 from tests.spool.programs import KEY, folders, numbers, program
 
 
@@ -191,6 +194,37 @@ def test_sigterm_in_a_forked_worker_that_configures_again(place):
     assert (run.status, numbers(run), run.gaps) == ("interrupted", [0], ())
 
 
+def test_a_pool_that_is_left_at_once(place):
+    """`with Pool()` ends its workers as soon as the last result is there.
+
+    Whatever they are at then, even their own end, every step is stored, and nothing
+    seems to be missing.
+    """
+    program(
+        place,
+        """
+    def work(number):
+        return look(number)
+
+    @agent(name="pooled")
+    def run():
+        with multiprocessing.get_context("fork").Pool(3) as pool:
+            return pool.map(work, range(12), chunksize=1)
+
+    run()
+        """,
+    )
+    done = place.run("agent.py")
+
+    assert (done.code, done.err) == (0, "")
+    run = place.only_run()
+    assert (run.status, sorted(numbers(run)), run.gaps) == (
+        "success",
+        [*range(12)],
+        (),
+    )
+
+
 def test_a_worker_that_waits_where_python_hears_no_signal(place):
     """One that is ended there ends, with what it did: else its pool waits for ever."""
     program(
@@ -219,3 +253,56 @@ def test_a_worker_that_waits_where_python_hears_no_signal(place):
     assert done.out.split() == [str(-signal.SIGTERM)], done.err
     run = place.only_run()
     assert (numbers(run), run.gaps) == ([1], ())
+
+
+EVERYWHERE = """
+    def trace(frame, event, argument):
+        global lines
+        if event == "line":
+            lines += 1
+            if lines == when:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return trace if "/otel_agent_replay/" in frame.f_code.co_filename else None
+
+    # As if no code of the user's were at work then.
+    trace = type(trace)(trace.__code__, {**globals(), "__name__": "bdb"})
+    trace.__globals__["trace"] = trace
+
+    @agent(name="anywhere")
+    def run():
+        for number in range(3):
+            look(number)
+            with open("returned", "a") as file:
+                file.write(f"{number} ")
+
+    trace.__globals__.update(lines=0, when=int(sys.argv[1]))
+    sys.settrace(trace)
+    run()
+    otel_agent_replay.shutdown()
+    sys.settrace(None)
+    print(trace.__globals__["lines"])
+"""
+SIGNALS = int(os.environ.get("AGENT_REPLAY_TEST_SIGNALS", "12"))
+
+
+def test_sigterm_at_any_line_of_ours(place):
+    """Whatever lock it holds there: what has returned is stored, and nobody waits."""
+    program(place, EVERYWHERE)
+    lines = int(place.run("agent.py", "0").out)
+    assert lines > 100
+
+    for number in range(SIGNALS):
+        (place.folder / "returned").write_text("")
+        when = random.Random(number).randint(1, lines)  # noqa: S311 - to be the same ones
+        done = place.run(
+            "agent.py", str(when), AGENT_REPLAY_STORE=f"sqlite:///{number}.db"
+        )
+        assert done.code in {0, -signal.SIGTERM}, (when, done)
+        assert done.err == "", (when, done)
+        returned = (place.folder / "returned").read_text()
+        if not returned:
+            continue
+        with open_store(f"sqlite:///{place.folder}/{number}.db") as store:
+            (found,) = (store.load(each.run_id) for each in store.runs())
+        assert found.gaps == (), when
+        assert numbers(found)[: len(returned.split())] == [*map(int, returned.split())]
