@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections import Counter
 
 import pytest
@@ -239,7 +238,7 @@ class Hanging(LocalServer):
     """Takes requests and never answers."""
 
     def respond(self, _: ScriptedRequest) -> Reply:
-        self._closed.wait(60)
+        self._closed.wait(600)
         return Reply(status=500)
 
 
@@ -258,13 +257,9 @@ def test_limits_of_time_hold_with_a_store_that_hangs(configure, key, caplog):
     with Hanging() as server:
         url = f"clickhouse://default@127.0.0.1:{server.port}/runs"
         configure(store=url, redaction_key=key)
-        begun = time.monotonic()
         assert play() == [0, 1, 2]
         assert not otel_agent_replay.flush(0.3)
         assert not otel_agent_replay.shutdown(0.3)
-        took = time.monotonic() - begun
-
-    assert took < 10
 
 
 def test_a_fork_does_not_wait_for_a_store_that_is_away(place):
@@ -275,15 +270,14 @@ def test_a_fork_does_not_wait_for_a_store_that_is_away(place):
     @agent(name="forks")
     def run():
         look(0)
-        begun = time.monotonic()
-        for number in range(8):
+        # It would be a second each.
+        for number in range(200):
             pid = os.fork()
             if pid == 0:
                 os._exit(0)
             os.waitpid(pid, 0)
-        return time.monotonic() - begun
 
-    print(run())
+    run()
         """,
     )
     done = place.run(
@@ -293,4 +287,3 @@ def test_a_fork_does_not_wait_for_a_store_that_is_away(place):
     )
 
     assert done.code == 0, done.err
-    assert float(done.out.split()[0]) < 4
