@@ -167,11 +167,12 @@ def streamed_answer(scene: Scene, texts: list[str], structured: dict) -> object:
 
 def cut_stream(scene: Scene, texts: list[str], structured: dict) -> object:
     """What the model says, five characters an event, seven bytes a chunk."""
-    client = OpenAI(base_url=f"{scene.cut.url}/v1", api_key="any", max_retries=0)
-    chunks = client.chat.completions.create(
-        model="gpt-4o", messages=user("hello"), stream=True
-    )
-    return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    url = f"{scene.cut.url}/v1"
+    with OpenAI(base_url=url, api_key="any", max_retries=0) as client:
+        chunks = client.chat.completions.create(
+            model="gpt-4o", messages=user("hello"), stream=True
+        )
+        return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
 
 
 @tool(effect="write")

@@ -194,6 +194,7 @@ def recorded(clickhouse, clickhouse_url, tmp_path, request):
         )
         yield run, spans, client, reader
         reader.close()
+        client.close()
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ def everything(url: str, folder: Path, sink: OtlpSink, log: Lines) -> Recorded:
                 with suppress(DivergenceError), replay(run) as session:
                     played(player(scene), given)
                 reports[name, way] = session.report
+            scene.client.close()
         sinks = {
             "export": b"".join(
                 dump_recording(store.recording(run.run_id)).encode()

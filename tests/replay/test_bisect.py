@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 from openai import OpenAI
@@ -304,15 +305,16 @@ def test_a_model_agent_whose_ids_are_new_in_every_run(world):
     get = getter(world)
 
     def support(url: str) -> str:
-        client = OpenAI(base_url=url, api_key="any", max_retries=0)
         messages = [{"role": "user", "content": "Where is my refund?"}]
-        first = client.chat.completions.create(model="scripted", messages=messages)
-        call = first.choices[0].message.tool_calls[0]
-        messages += [
-            first.choices[0].message.model_dump(exclude_none=True),
-            {"role": "tool", "tool_call_id": call.id, "content": get("docs")},
-        ]
-        last = client.chat.completions.create(model="scripted", messages=messages)
+        with OpenAI(base_url=url, api_key="any", max_retries=0) as client:
+            ask = partial(client.chat.completions.create, model="scripted")
+            first = ask(messages=messages)
+            call = first.choices[0].message.tool_calls[0]
+            messages += [
+                first.choices[0].message.model_dump(exclude_none=True),
+                {"role": "tool", "tool_call_id": call.id, "content": get("docs")},
+            ]
+            last = ask(messages=messages)
         return last.choices[0].message.content
 
     def recorded(call_id: str, docs: str, text: str) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import openai
 import pytest
 
 from otel_agent_replay.testing import Answer, ScriptedProvider, ToolCall
@@ -16,24 +17,27 @@ CALLS = Answer(tool_calls=[ToolCall("search_docs", {"query": "refunds"}, id="cal
 async def test_chat_model(responses_api):
     """Invoked, streamed and async, over both OpenAI APIs, it reads the same."""
     answers = [STORY, STORY, STORY, STORY, CALLS, CALLS]
+    # Its own async clients are never closed, and shared by URL between event loops.
     with ScriptedProvider(answers=answers) as provider:
-        model = langchain_openai.ChatOpenAI(
-            model="gpt-x",
-            base_url=provider.base_url,
-            api_key="any",
-            use_responses_api=responses_api,
-            stream_usage=True,
-            max_retries=0,
-        )
-        texts = [
-            model.invoke("Hi").text,
-            (await model.ainvoke("Hi")).text,
-            "".join(chunk.text for chunk in model.stream("Hi")),
-            "".join([chunk.text async for chunk in model.astream("Hi")]),
-        ]
-        whole = model.invoke("Hi")
-        first, *rest = model.stream("Hi")
-        streamed = sum(rest, first)
+        async with openai.DefaultAsyncHttpxClient() as client:
+            model = langchain_openai.ChatOpenAI(
+                model="gpt-x",
+                base_url=provider.base_url,
+                api_key="any",
+                use_responses_api=responses_api,
+                stream_usage=True,
+                max_retries=0,
+                http_async_client=client,
+            )
+            texts = [
+                model.invoke("Hi").text,
+                (await model.ainvoke("Hi")).text,
+                "".join(chunk.text for chunk in model.stream("Hi")),
+                "".join([chunk.text async for chunk in model.astream("Hi")]),
+            ]
+            whole = model.invoke("Hi")
+            first, *rest = model.stream("Hi")
+            streamed = sum(rest, first)
 
     assert texts == [STORY.text] * 4
     called = [("search_docs", {"query": "refunds"}, "call_1")]

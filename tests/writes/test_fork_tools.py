@@ -53,32 +53,31 @@ def messages(provider: ScriptedProvider, choice: str | None) -> str:
 
 
 def gemini(provider: ScriptedProvider, choice: str | None) -> str:
-    client = genai.Client(
-        api_key="any", http_options=types.HttpOptions(base_url=provider.url)
-    )
     names = [choice] if choice else None
     functions = [
         types.FunctionDeclaration(name=n, parameters_json_schema=SCHEMA)
         for n in ("search", "send")
     ]
-    return client.models.generate_content(
-        model="gemini-2.5-flash",
-        contents="hello",
-        config=types.GenerateContentConfig(
-            tools=[
-                types.Tool(function_declarations=functions),
-                types.Tool(google_search=types.GoogleSearch()),
-            ],
-            tool_config=types.ToolConfig(
-                function_calling_config=types.FunctionCallingConfig(
-                    mode="ANY" if choice else "AUTO", allowed_function_names=names
-                )
+    options = types.HttpOptions(base_url=provider.url)
+    with genai.Client(api_key="any", http_options=options) as client:
+        return client.models.generate_content(
+            model="gemini-2.5-flash",
+            contents="hello",
+            config=types.GenerateContentConfig(
+                tools=[
+                    types.Tool(function_declarations=functions),
+                    types.Tool(google_search=types.GoogleSearch()),
+                ],
+                tool_config=types.ToolConfig(
+                    function_calling_config=types.FunctionCallingConfig(
+                        mode="ANY" if choice else "AUTO", allowed_function_names=names
+                    )
+                ),
+                automatic_function_calling=types.AutomaticFunctionCallingConfig(
+                    disable=True
+                ),
             ),
-            automatic_function_calling=types.AutomaticFunctionCallingConfig(
-                disable=True
-            ),
-        ),
-    ).text
+        ).text
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
+from openai import DefaultAsyncHttpxClient
 
 from otel_agent_replay import tool
 from tests.loop.sdks.answers import ASKED, CALLS, STORY
@@ -24,12 +26,20 @@ def model(provider, **settings):
     )
 
 
+@asynccontextmanager
+async def async_model(provider, **settings):
+    """Its own async clients are never closed, and shared by URL between event loops."""
+    async with DefaultAsyncHttpxClient() as client:
+        yield model(provider, http_async_client=client, **settings)
+
+
 def invoke(provider, api):
     return model(provider, **api).invoke("Where is my refund?").text
 
 
 async def ainvoke(provider, api):
-    return (await model(provider, **api).ainvoke("Where is my refund?")).text
+    async with async_model(provider, **api) as chat:
+        return (await chat.ainvoke("Where is my refund?")).text
 
 
 def stream(provider, api):
@@ -37,8 +47,8 @@ def stream(provider, api):
 
 
 async def astream(provider, api):
-    chunks = model(provider, **api).astream("Where is it?")
-    return [chunk.text async for chunk in chunks]
+    async with async_model(provider, **api) as chat:
+        return [chunk.text async for chunk in chat.astream("Where is it?")]
 
 
 @pytest.mark.parametrize("responses", [False, True], ids=["chat", "responses"])
@@ -55,7 +65,7 @@ async def test_chat_model(ask, responses, scripted):
     assert step.response.usage.output_tokens > 0
 
 
-def graph(provider, live, made):
+def graph(model, live):
     """Make LangChain's agent with a tool that is recorded, called twice at a time."""
     agents = pytest.importorskip("langchain.agents")
     both = threading.Barrier(2, timeout=20)
@@ -67,23 +77,26 @@ def graph(provider, live, made):
         live.append(query)
         return f"about {query}"
 
-    return agents.create_agent(model(provider, **made), tools=[search_docs])
+    return agents.create_agent(model, tools=[search_docs])
 
 
 ASK = {"messages": [{"role": "user", "content": "Where is my refund?"}]}
 
 
 def agent(provider, live, made):
-    return graph(provider, live, made).invoke(ASK)["messages"][-1].text
+    chat = model(provider, **made)
+    return graph(chat, live).invoke(ASK)["messages"][-1].text
 
 
 async def aagent(provider, live, made):
-    answer = await graph(provider, live, made).ainvoke(ASK)
+    async with async_model(provider, **made) as chat:
+        answer = await graph(chat, live).ainvoke(ASK)
     return answer["messages"][-1].text
 
 
 def agent_stream(provider, live, made):
-    parts = graph(provider, live, made).stream(ASK, stream_mode="messages")
+    chat = model(provider, **made)
+    parts = graph(chat, live).stream(ASK, stream_mode="messages")
     said = [part.text for part, about in parts if about["langgraph_node"] == "model"]
     return "".join(said).removeprefix(CALLS.text)
 
