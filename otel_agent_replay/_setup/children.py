@@ -23,6 +23,7 @@ from opentelemetry.trace import SpanContext, TraceFlags, format_span_id, format_
 
 from otel_agent_replay import intercept
 from otel_agent_replay._setup.ending import finalize_child
+from otel_agent_replay._setup.pool_tasks import failing_tasks
 from otel_agent_replay._setup.program import program_name
 from otel_agent_replay._setup.remembering import Remembering
 from otel_agent_replay._setup.starting import starting_path
@@ -255,6 +256,8 @@ def _patch_process(original: Callable[..., None]) -> None:
     @functools.wraps(original)
     def start(self: Any) -> None:
         target = _target_of(self)
+        if intercept.in_session() or SESSION in os.environ:
+            self._target = failing_tasks(self._target)
         if _is_forked(self):
             with _about_to_start(target):
                 return original(self)

@@ -12,6 +12,7 @@ from typing import Final
 
 from otel_agent_replay._setup import children, sessions
 from otel_agent_replay._setup.ending import at_exit
+from otel_agent_replay._setup.pool_tasks import TaskStoppedError
 from otel_agent_replay._setup.sigterm import undisturbed
 from otel_agent_replay._setup.specs import SessionSpec
 from otel_agent_replay._setup.stores import open_store
@@ -115,4 +116,4 @@ def _prepare_end() -> None:
 def _is_stop(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return any(_is_stop(each) for each in error.exceptions)
-    return isinstance(error, ReplayStopped)
+    return isinstance(error, ReplayStopped | TaskStoppedError)

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from otel_agent_replay import intercept
 from otel_agent_replay._setup.codecs import Codecs, decoded
 from otel_agent_replay._setup.doubts import intentions_in
+from otel_agent_replay._setup.pool_tasks import failing_task
 from otel_agent_replay._setup.program import environment, program_name
 from otel_agent_replay._setup.redaction import (
     KEY_SETTING,
@@ -372,7 +373,7 @@ def instrument(settings: Settings, parts: Parts | Light) -> None:
             on_failure=count_failure,
         ),
     )
-    threads.install()
+    threads.install(task=failing_task)
     named.install(settings.tools)
 
 

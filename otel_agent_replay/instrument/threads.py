@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from otel_agent_replay import intercept, lanes
 from otel_agent_replay.instrument.on_import import when_imported
@@ -27,18 +27,23 @@ _POOL_THREADS: Final = {
     ("concurrent.futures.thread", "_worker"),
     ("multiprocessing.pool", "worker"),
 }
+_Wrap: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 _installed = False
 
 
-def install() -> None:
-    """Make threads and thread pools carry the context of who started them; once."""
+def install(task: _Wrap) -> None:
+    """Make threads and thread pools carry the context of who started them; once.
+
+    Args:
+        task: Wraps what a `multiprocessing` pool of threads is given to do.
+    """
     global _installed  # noqa: PLW0603 - the patch is one for the process
     if _installed:
         return
     _installed = True
     _patch_start(threading.Thread.start)
     _patch_submit(ThreadPoolExecutor.submit)
-    when_imported("multiprocessing.pool", _patch_pools)
+    when_imported("multiprocessing.pool", functools.partial(_patch_pools, task))
 
 
 def _patch_start(start: Callable[[threading.Thread], None]) -> None:
@@ -97,12 +102,12 @@ def _runs_elsewhere(pool: ThreadPoolExecutor) -> bool:
     return kind is not None and isinstance(pool, kind)
 
 
-def _patch_pools(module: ModuleType) -> None:
+def _patch_pools(task: _Wrap, module: ModuleType) -> None:
     for name in _POOL_WORK:
-        _patch_pool(module.ThreadPool, name)
+        _patch_pool(module.ThreadPool, name, task)
 
 
-def _patch_pool(pool: type, name: str) -> None:
+def _patch_pool(pool: type, name: str, task: _Wrap) -> None:
     give = getattr(pool, name)
 
     @functools.wraps(give)
@@ -113,11 +118,12 @@ def _patch_pool(pool: type, name: str) -> None:
             return give(self, func, *args, **kwargs)
         context = contextvars.copy_context()
         lanes.leave(context)
+        work = task(func)
 
         @functools.wraps(func)
         def run_in_context(*items: Any, **named: Any) -> Any:
             # One context runs one thing at a time; a pool does many.
-            return context.copy().run(func, *items, **named)
+            return context.copy().run(work, *items, **named)
 
         return give(self, run_in_context, *args, **kwargs)
 

@@ -13,6 +13,7 @@ from otel_agent_replay.intercept import CUT_SHORT, STORED_SPAN, OpenCall, curren
 from otel_agent_replay.lanes import Lane, here
 from otel_agent_replay.model.call import EFFECT_KINDS, FRAME_KINDS, Call, Outcome
 from otel_agent_replay.model.divergence import Divergence
+from otel_agent_replay.model.native_classes import class_name
 from otel_agent_replay.model.run import Run
 from otel_agent_replay.model.step import Step
 from otel_agent_replay.replay.answers import answer_of, was_cut_short
@@ -39,6 +40,7 @@ class NetworkClosedError(ReplayStopped):
 
 
 _ROOT: Final = Place()
+_STOPPED: Final = class_name(ReplayStopped)
 
 
 class Replayer:
@@ -109,6 +111,9 @@ class Replayer:
         """
         place = opened.notes.get(self)
         if not isinstance(place, Place) or self.log.stopped:
+            return
+        if outcome.error is not None and outcome.error.type_name == _STOPPED:
+            self.log.stopped = True  # by a worker process, whose log says why
             return
         if opened.answer is not None and opened.call.kind not in FRAME_KINDS:
             outcomes = opened.answer, outcome

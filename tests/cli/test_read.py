@@ -32,15 +32,15 @@ def read(query: str) -> str:
     from openai import OpenAI
 
     checkpoint({"limits": {"depth": 2}})
-    client = OpenAI()
-    said = client.chat.completions.create(
-        model="gpt-4o-mini",
-        messages=[
-            {"role": "system", "content": "You search."},
-            {"role": "user", "content": query},
-        ],
-        temperature=0.5,
-    )
+    with OpenAI() as client:
+        said = client.chat.completions.create(
+            model="gpt-4o-mini",
+            messages=[
+                {"role": "system", "content": "You search."},
+                {"role": "user", "content": query},
+            ],
+            temperature=0.5,
+        )
     search(query)
     return f"{said.choices[0].message.tool_calls[0].function.name} {EVIL}"
 

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import click
+import openai
 import pytest
 
 from otel_agent_replay.cli.app import cli
@@ -41,6 +42,9 @@ def test_python_blocks_run(page, monkeypatch):
         namespace: dict[str, object] = {"__name__": "docs"}
         for code in blocks(page, "python"):
             exec(compile(code, str(page), "exec"), namespace)  # noqa: S102
+        for each in namespace.values():
+            if isinstance(each, openai.OpenAI):
+                each.close()
 
 
 def commands(page: Path) -> list[str]:

@@ -20,7 +20,7 @@ from tests.instrument.tape import Tape, recorded
 @pytest.fixture(autouse=True)
 def installed():
     """Threads carry context."""
-    threads.install()
+    threads.install(task=lambda function: function)
     yield
     intercept.install()
 
@@ -259,7 +259,7 @@ def test_installing_twice_is_installing_once():
     """Nothing is wrapped again."""
     start, submit = threading.Thread.start, ThreadPoolExecutor.submit
 
-    threads.install()
+    threads.install(task=lambda function: function)
 
     assert threading.Thread.start is start
     assert ThreadPoolExecutor.submit is submit

@@ -273,3 +273,56 @@ def test_one_call_more_than_recorded_in_another_worker(place):
 
     assert done.code != 0
     assert "unexpected: look_up" in done.err
+
+
+DIVERGING = """
+    import multiprocessing, sys
+    from multiprocessing.pool import ThreadPool
+    from again import replayed
+    import otel_agent_replay
+    from otel_agent_replay import agent, tool
+
+    otel_agent_replay.configure()
+
+    @tool
+    def look_up(number):
+        return number * number
+
+    def pool(kind):
+        if kind == "threads":
+            return ThreadPool(2)
+        return multiprocessing.get_context(kind).Pool(2)
+
+    def item(number):
+        return look_up(number + 100 * (number == 3 and "--replay" in sys.argv))
+
+    @agent
+    def parent(way):
+        with pool(sys.argv[1]) as workers:
+            if way == "map":
+                return workers.map(item, range(6), chunksize=1)
+            try:
+                return [workers.apply(item, (number,)) for number in range(6)]
+            except Exception:
+                return "swallowed"
+
+    if __name__ == "__main__":
+        main = lambda: parent(sys.argv[2])
+        replayed(main) if "--replay" in sys.argv else main()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "threads"])
+@pytest.mark.parametrize("way", ["map", "apply"])
+def test_a_pool_whose_worker_is_stopped_by_a_divergence(place, method, way):
+    """Whoever waits for its task is stopped in its place; nobody waits for ever."""
+    place.write("parent.py", DIVERGING)
+    assert place.run("parent.py", method, way).code == 0
+
+    done = place.run("parent.py", method, way, "--replay")
+
+    assert done.code != 0
+    assert "DivergenceError" in done.err
+    assert "changed: look_up" in done.err
+    assert "swallowed" not in done.err
+    assert "changed: parent" not in done.err

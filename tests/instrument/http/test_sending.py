@@ -344,10 +344,11 @@ def test_clients_can_be_copied(server, recording):
     """Clients and responses pickle and copy as without the hooks."""
     with requests.Session() as session:
         twin = pickle.loads(pickle.dumps(session))  # noqa: S301
+    with twin:
         response = twin.get(server.url("/plain"))
         assert pickle.loads(pickle.dumps(response)).content == b"plain text"  # noqa: S301
-    with httpx2.Client() as client:
-        answer = copy.copy(client).get(server.url("/plain"))
+    with copy.copy(httpx2.Client()) as client:
+        answer = client.get(server.url("/plain"))
         assert pickle.loads(pickle.dumps(answer)).content == b"plain text"  # noqa: S301
 
     assert len(recording.pairs) == 2
