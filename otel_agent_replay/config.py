@@ -156,7 +156,7 @@ def load_settings(
         keywords: Given in code; None values count as not given.
         environment: Defaults to `os.environ`.
         directory: Where the search for `pyproject.toml` starts, upwards; defaults to
-            the working directory.
+            the working directory, if that is still there.
 
     Raises:
         ConfigurationError: A name or value has no meaning.
@@ -164,7 +164,7 @@ def load_settings(
     given = {k: v for k, v in (keywords or {}).items() if v is not None}
     values: dict[str, object] = {}
     for source, found in (
-        ("[tool.agent_replay]", _from_pyproject(directory or Path.cwd())),
+        ("[tool.agent_replay]", _from_pyproject(directory or Path())),
         ("environment", _from_environment(environment)),
         ("configure()", given),
     ):
@@ -181,7 +181,11 @@ def _from_environment(environment: Mapping[str, str] | None) -> dict[str, object
 
 
 def _from_pyproject(directory: Path) -> dict[str, object]:
-    for folder in (directory, *directory.parents):
+    try:
+        start = directory.absolute()
+    except FileNotFoundError:
+        return {}
+    for folder in (start, *start.parents):
         path = folder / "pyproject.toml"
         if path.is_file():
             return _read_pyproject(path)

@@ -40,15 +40,19 @@ def environment(settings: Settings) -> JsonObject:
         named: tuple[str, ...] = getattr(settings, name)
         if named:
             found[name] = list[JsonValue](named)
-    commit = _git_commit(Path.cwd())
+    commit = _git_commit()
     if commit is not None:
         found["git_commit"] = commit
     return found
 
 
-def _git_commit(directory: Path) -> str | None:
+def _git_commit() -> str | None:
     """Return the checked-out commit, read off the repository's own files."""
-    for folder in (directory, *directory.parents):
+    try:
+        start = Path().absolute()
+    except FileNotFoundError:  # it was removed meanwhile
+        return None
+    for folder in (start, *start.parents):
         git = folder / ".git"
         try:
             head = (git / "HEAD").read_text().strip()

@@ -39,8 +39,16 @@ def check_url(url: str) -> None:
         return
     if separator and not rest.startswith("/"):
         raise ConfigurationError("store", f"sqlite://{rest} has no path; {_ALLOWED}")
-    if not (rest.removeprefix("/") if separator else url):
+    path = rest.removeprefix("/") if separator else url
+    if not path:
         raise ConfigurationError("store", f"the path is empty; {_ALLOWED}")
+    try:
+        Path(path).absolute()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            "store",
+            f"{path} is relative to a working directory that is gone; {_ALLOWED}",
+        ) from None
 
 
 def _check_server(url: str) -> None:

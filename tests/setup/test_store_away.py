@@ -59,3 +59,33 @@ def test_a_program_ends_though_its_store_is_down(place, closed_port):
     assert "Not everything was recorded: spans lost: 2 by store." in done.err
     assert "secret-word" not in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_working_directory_that_is_gone(place, absolute):
+    """A store with a whole path is found; else a clear error says what is missing."""
+    place.write(
+        "program.py",
+        """
+    import os, pathlib
+    gone = pathlib.Path("gone")
+    gone.mkdir()
+    os.chdir(gone)
+    os.rmdir(os.pardir + "/gone")
+
+    import otel_agent_replay
+    from otel_agent_replay import agent, tool
+
+    otel_agent_replay.configure()
+    agent(name="adrift")(tool(name="look")(lambda: 1))()
+    """,
+    )
+    store = {} if absolute else {"AGENT_REPLAY_STORE": "runs.db"}
+
+    done = place.run("program.py", **store)
+
+    if absolute:
+        assert (done.code, done.err) == (0, "")
+        assert place.only_run().agent_name == "adrift"
+    else:
+        assert "is relative to a working directory that is gone" in done.err
