@@ -46,7 +46,10 @@ def run_of(golden: Golden) -> Run:
         )
         raise GoldenError(golden.name, problem)
     if run.gaps:
-        raise RunIncompleteError(run.run_id, [gap.text for gap in run.gaps])
+        gaps = [gap.text for gap in run.gaps]
+        raise RunIncompleteError(
+            run.run_id, gaps, "A golden has to be whole: make it anew of a whole run."
+        )
     return run
 
 

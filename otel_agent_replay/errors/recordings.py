@@ -74,18 +74,21 @@ class GoldenError(AgentReplayError):
 class RunIncompleteError(AgentReplayError):
     """The run has gaps, so a replay of it could be wrong without anyone seeing it."""
 
-    def __init__(self, run_id: str, gaps: Sequence[str]) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        gaps: Sequence[str],
+        advice: str = "Pass allow_gaps=True (--allow-gaps) to replay what is there.",
+    ) -> None:
         self.run_id = run_id
         self.gaps = tuple(gaps)
-        super().__init__(
-            f"Run {run_id} is incomplete: {'; '.join(gaps)}. "
-            "Pass allow_gaps=True (--allow-gaps) to replay what is there.",
-        )
+        self.advice = advice
+        super().__init__(f"Run {run_id} is incomplete: {'; '.join(gaps)}. {advice}")
 
     def __reduce__(
         self,
-    ) -> tuple[type[RunIncompleteError], tuple[str, tuple[str, ...]]]:
-        return type(self), (self.run_id, self.gaps)
+    ) -> tuple[type[RunIncompleteError], tuple[str, tuple[str, ...], str]]:
+        return type(self), (self.run_id, self.gaps, self.advice)
 
 
 class StepNotFoundError(AgentReplayError, LookupError):

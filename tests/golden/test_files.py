@@ -183,7 +183,7 @@ def test_steps_taken_out_are_a_gap_also_with_a_fitting_digest(golden):
     made = dump_golden(replace(golden, recording=cut))
     again = load_golden(made.text, "cut", made.bodies.__getitem__)
 
-    with pytest.raises(RunIncompleteError):
+    with pytest.raises(RunIncompleteError, match="has to be whole"):
         GoldenSession(again, {})
 
 
