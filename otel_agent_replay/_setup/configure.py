@@ -254,12 +254,12 @@ def _end_by_signal(seconds: float) -> bool:
         return True
     if multiprocessing.parent_process() is not None:
         _end_worker()
-    if parts.drained(seconds):
-        return True
-    if not seconds:
+    done = parts.drained(seconds)
+    if done or not seconds:
         parts.shutdown(0.0)
+    if not done and not seconds:
         _LOGGER.warning("Not everything was recorded: SIGTERM, and it took too long.")
-    return False
+    return done
 
 
 def _end_worker() -> None:

@@ -101,7 +101,7 @@ class Parts:
         return self.pipeline.flush(timeout)
 
     def drained(self, timeout: float) -> bool:
-        """Write everything; False if time ran out, but then it goes on."""
+        """Take no more, and write what can be; False if it is still at that."""
         return self.pipeline.drained(timeout)
 
     def shutdown(self, timeout: float = 30.0) -> bool:

@@ -126,10 +126,9 @@ class _Writing:
         return True
 
     def _is_written(self, frame: FrameType | None, left: float) -> bool:
-        # What the interrupted code does before we are called again is to be recorded.
-        if _is_ours_at_work(frame) and not self.call(
-            self._flush, min(self._waits, left)
-        ):
+        # What our own code does before we are called again is to be recorded.
+        may_go_on = left > self._patience / 2 and _is_ours_at_work(frame)
+        if may_go_on and not self.call(self._flush, self._waits):
             return False
         return self.call(self._end, max(left / 2, _WAITS))
 

@@ -180,19 +180,15 @@ class Pipeline:
         return self._worker.flush(timeout)
 
     def drained(self, timeout: float) -> bool:
-        """Take no more, and write what is queued; False if time ran out.
+        """Take no more, and write what can be; False if it is still at that.
 
         Gives nothing up, so it may be called again. Runs and steps that are still open
         are stored as cut off.
         """
         end = time.monotonic() + timeout
-        if not self._worker.shutdown(timeout):
-            return False
-        done = not self._unready
-        if self._used:
-            done &= self._drain.shutdown(max(0.0, end - time.monotonic()))
+        done = self._written(timeout)
         for each in self._forwarders:
-            done &= each.shutdown(max(0.0, end - time.monotonic()))
+            done &= each.flush(max(0.0, end - time.monotonic()))
         return done
 
     def shutdown(self, timeout: float = 30.0) -> bool:
@@ -201,14 +197,21 @@ class Pipeline:
         Returns:
             False if time ran out or the store did not take everything.
         """
-        if self.drained(timeout):
-            return True
+        end = time.monotonic() + timeout
+        done = self._written(timeout)
         if self._used:
-            self._drain.shutdown(0.0)
+            done &= self._drain.shutdown(0.0)
             self._tell_what_is_left()
         for each in self._forwarders:
-            each.shutdown(0.0)
-        return False
+            done &= each.shutdown(max(0.0, end - time.monotonic()))
+        return done and not self._unready
+
+    def _written(self, timeout: float) -> bool:
+        """Have our own threads end; False if they are still at work."""
+        end = time.monotonic() + timeout
+        if not self._worker.shutdown(timeout):
+            return False
+        return not self._used or self._drain.end(max(0.0, end - time.monotonic()))
 
     def _tell_what_is_left(self) -> None:
         left = self._backlog.left()

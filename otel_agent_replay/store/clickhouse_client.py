@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -37,6 +38,9 @@ _TEXTS: Final = frozenset(
 )
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
+# It logs errors that it raises too; without this they are printed in programs that
+# have not configured logging.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 _BY_CHANCE: Final = 4
 _READ_ONLY: Final = re.compile(r"Setting \w+ is readonly")
 

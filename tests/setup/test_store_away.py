@@ -58,6 +58,7 @@ def test_a_program_ends_though_its_store_is_down(place, closed_port):
     assert (done.code, done.out.strip()) == (0, "one")
     assert "Not everything was recorded: spans lost: 2 by store." in done.err
     assert "secret-word" not in done.err
+    assert "Unexpected Http Driver Exception" not in done.err
     assert "Traceback" not in done.err
 
 

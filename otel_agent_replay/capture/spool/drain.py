@@ -109,6 +109,11 @@ class Drain:
 
     def shutdown(self, timeout: float) -> bool:
         """Store what waits, then stop; False if something is left."""
+        self.end(timeout)
+        return not self._backlog.left()
+
+    def end(self, timeout: float) -> bool:
+        """Store what can be stored, then stop; False if it is still at that."""
         self._backlog.hurry()
         self._backlog.closing.set()
         self._backlog.hurry()
@@ -119,7 +124,7 @@ class Drain:
         stored = not self._backlog.left()
         if ended or stored:
             self._backlog.finish()
-        return stored
+        return ended or stored
 
     def _wait_for_end(self, timeout: float) -> bool:
         """Wait for the thread; no longer than it makes sense if nothing can be lost."""
