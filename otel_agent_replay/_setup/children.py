@@ -17,12 +17,13 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from opentelemetry.trace import SpanContext, TraceFlags, format_span_id, format_trace_id
 
 from otel_agent_replay import intercept
-from otel_agent_replay._setup.ending import finalize_child
+from otel_agent_replay._setup.ending import finalize_child, run_watched
 from otel_agent_replay._setup.pool_tasks import failing_tasks
 from otel_agent_replay._setup.program import program_name
 from otel_agent_replay._setup.remembering import Remembering
@@ -259,20 +260,30 @@ def _patch_process(original: Callable[..., None]) -> None:
         if intercept.in_session() or SESSION in os.environ:
             self._target = failing_tasks(self._target)
         if _is_forked(self):
-            with _about_to_start(target):
+            with (
+                _about_to_start(target),
+                _running(self, partial(run_watched, self.run)),
+            ):
                 return original(self)
         handover = _told(_command([target]), target)
         if handover is None:
             return original(self)
         # Pickled with the process, as it is without this, bound to it.
         environment = {**handover.settings, **handover.environment()}
-        vars(self)["run"] = _Told(self.run, environment)
-        try:
+        with _running(self, _Told(self.run, environment)):
             return original(self)
-        finally:
-            vars(self).pop("run", None)
 
     multiprocessing.process.BaseProcess.start = start  # type: ignore[method-assign]
+
+
+@contextmanager
+def _running(process: Any, run: Callable[[], Any]) -> Generator[None]:
+    """Have a process that is started inside run something else."""
+    vars(process)["run"] = run
+    try:
+        yield
+    finally:
+        vars(process).pop("run", None)
 
 
 def _target_of(process: Any) -> str:
@@ -314,7 +325,7 @@ class _Told:
             if SESSION in self.environment:
                 raise  # what cannot be answered must not go live
             _LOGGER.error("This child records nothing: %s", error)  # noqa: TRY400 - a clear text
-        return self.run()
+        return run_watched(self.run)
 
 
 # --- forks -----------------------------------------------------------------------

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from types import ModuleType, TracebackType
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 from otel_agent_replay._setup.sigterm import wake_worker
 from otel_agent_replay.instrument.on_import import when_imported
@@ -21,12 +21,16 @@ __all__ = [
     "at_exit",
     "finalize_child",
     "is_failure",
+    "run_watched",
     "watch_end",
 ]
 
+_T = TypeVar("_T")
 _LOGGER = logging.getLogger("otel_agent_replay")
 _callbacks: Final[list[tuple[Callable[[], object], int | None]]] = []
 """What to call, and in which process; None is in each."""
+_watching: Final[list[Callable[[BaseException], None]]] = []
+"""Who hears of the exception that the process ends with."""
 _FIRST: Final = 100
 """Priority of our finalizer in a `multiprocessing` child: before its queues close."""
 
@@ -88,6 +92,20 @@ def is_failure(error: BaseException) -> bool:
     return not (isinstance(error, SystemExit) and error.code in {None, 0})
 
 
+def run_watched(run: Callable[[], _T]) -> _T:
+    """Run what a child of `multiprocessing` does; who watches hears of its exception.
+
+    Such a child prints it by itself, and from Python 3.13 on its finalizers no longer
+    run while it is handled.
+    """
+    try:
+        return run()
+    except BaseException as error:
+        for failed in _watching:
+            failed(error)
+        raise
+
+
 def watch_end(
     failed: Callable[[BaseException], None],
     leaving: Callable[[SystemExit], None],
@@ -98,6 +116,7 @@ def watch_end(
     caught; so `leaving` is only asked for. Who set `sys.excepthook` before is called
     after.
     """
+    _watching.append(failed)
     previous = sys.excepthook
 
     def hook(
