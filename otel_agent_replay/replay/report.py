@@ -130,11 +130,12 @@ def _missing(
 
 
 def _is_spare(run: Run, step: Step, log: SessionLog, unused: tuple[int, ...]) -> bool:
-    """Return whether a pool's other workers were faster and did all its work."""
+    """Return whether a pool's other workers, recorded or not, did all its work."""
     if step.call.kind != "process":
         return False
-    others = log.asked & {*alike_processes(step, run.steps)}
-    return bool(others) and not any(run.steps[i].parent == step.index for i in unused)
+    inside = {each.index for each in run.steps if each.parent == step.index}
+    others = log.asked & {*alike_processes(step, run.steps), *inside}
+    return bool(others) and inside.isdisjoint(unused)
 
 
 def _stands_inside(

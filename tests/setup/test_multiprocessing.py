@@ -326,3 +326,44 @@ def test_a_pool_whose_worker_is_stopped_by_a_divergence(place, method, way):
     assert "changed: look_up" in done.err
     assert "swallowed" not in done.err
     assert "changed: parent" not in done.err
+
+
+OTHERS = """
+    import multiprocessing, os, sys
+    from again import replayed
+    import otel_agent_replay
+    from otel_agent_replay import agent, tool
+
+    otel_agent_replay.configure()
+    AGAIN = "--replay" in sys.argv
+
+    @tool
+    def look_up(number):
+        return number * number
+
+    def work(first):
+        if first and AGAIN:
+            os._exit(0)  # as a pool's worker that is ended before it has begun
+        if first or AGAIN:
+            look_up(1)
+
+    @agent
+    def parent():
+        context = multiprocessing.get_context("fork")
+        for first in (True, False)[:1 + AGAIN]:
+            worker = context.Process(target=work, args=(first,))
+            worker.start()
+            worker.join()
+
+    if __name__ == "__main__":
+        replayed(parent) if AGAIN else parent()
+"""
+
+
+def test_another_worker_does_what_the_recorded_one_did(place):
+    """That one is not missing, though it never came to say that it was there."""
+    place.write("parent.py", OTHERS)
+
+    _, again = recorded_and_replayed(place, "parent.py")
+
+    assert again.split() == ["served", "1", "of", "2"]
