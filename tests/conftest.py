@@ -12,6 +12,12 @@ from otel_agent_replay._setup.redaction import use_policy
 from otel_agent_replay.testing.clickhouse import ABSENT, ClickHouseServer, available
 
 
+def pytest_collection_finish() -> None:
+    """Spare the collector what was imported until now: it stays."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def clean_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """No settings from outside, nothing left recording."""
