@@ -27,6 +27,7 @@ __all__ = [
     "environment_name",
     "environment_text",
     "load_settings",
+    "upwards",
 ]
 
 ENVIRONMENT_PREFIX: Final = "AGENT_REPLAY_"
@@ -180,12 +181,17 @@ def _from_environment(environment: Mapping[str, str] | None) -> dict[str, object
     return {name: text for name, text in texts.items() if text}
 
 
-def _from_pyproject(directory: Path) -> dict[str, object]:
+def upwards(directory: Path) -> tuple[Path, ...]:
+    """Return a folder and those above; none if it is relative to one that is gone."""
     try:
         start = directory.absolute()
     except FileNotFoundError:
-        return {}
-    for folder in (start, *start.parents):
+        return ()
+    return (start, *start.parents)
+
+
+def _from_pyproject(directory: Path) -> dict[str, object]:
+    for folder in upwards(directory):
         path = folder / "pyproject.toml"
         if path.is_file():
             return _read_pyproject(path)

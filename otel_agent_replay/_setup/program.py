@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from otel_agent_replay._version import __version__
-from otel_agent_replay.config import Settings
+from otel_agent_replay.config import Settings, upwards
 from otel_agent_replay.model.payload import JsonObject, JsonValue
 
 __all__ = ["environment", "program_name"]
@@ -48,11 +48,7 @@ def environment(settings: Settings) -> JsonObject:
 
 def _git_commit() -> str | None:
     """Return the checked-out commit, read off the repository's own files."""
-    try:
-        start = Path().absolute()
-    except FileNotFoundError:  # it was removed meanwhile
-        return None
-    for folder in (start, *start.parents):
+    for folder in upwards(Path()):
         git = folder / ".git"
         try:
             head = (git / "HEAD").read_text().strip()
