@@ -24,7 +24,7 @@ from opentelemetry.trace import SpanContext, TraceFlags, format_span_id, format_
 
 from otel_agent_replay import intercept
 from otel_agent_replay._setup.ending import finalize_child, run_watched
-from otel_agent_replay._setup.pool_tasks import failing_tasks
+from otel_agent_replay._setup.pool_tasks import failing_worker
 from otel_agent_replay._setup.program import program_name
 from otel_agent_replay._setup.remembering import Remembering
 from otel_agent_replay._setup.starting import starting_path
@@ -258,7 +258,7 @@ def _patch_process(original: Callable[..., None]) -> None:
     def start(self: Any) -> None:
         target = _target_of(self)
         if intercept.in_session() or SESSION in os.environ:
-            self._target = failing_tasks(self._target)
+            self._target = failing_worker(self._target)
         if _is_forked(self):
             with (
                 _about_to_start(target),

@@ -138,25 +138,12 @@ class Light:
         """What the run has, unless the agent says otherwise."""
         return _defaults(self.settings, self.redactor.policy.identity)
 
-    def spooled(self, timeout: float) -> bool:
+    def flush(self, timeout: float = 30.0) -> bool:
         """Return at once: there is nothing to write."""
         del timeout
         return True
 
-    def flush(self, timeout: float) -> bool:
-        """Return at once: there is nothing to write."""
-        del timeout
-        return True
-
-    def drained(self, timeout: float) -> bool:
-        """Return at once: there is nothing to write."""
-        del timeout
-        return True
-
-    def shutdown(self, timeout: float = 30.0) -> bool:
-        """Return at once: there is nothing to write."""
-        del timeout
-        return True
+    spooled = drained = shutdown = flush
 
 
 def is_switched_off() -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from otel_agent_replay.replay.replayer import ReplayStopped
 
-__all__ = ["TaskStoppedError", "failing_task", "failing_tasks"]
+__all__ = ["TaskStoppedError", "failing_task", "failing_worker"]
 
 _Task: TypeAlias = tuple[Any, ...]
 """Its job, its number in that, the function, arguments, and those by name."""
@@ -29,7 +29,7 @@ class TaskStoppedError(Exception):
         return ReplayStopped, self.args
 
 
-def failing_tasks(target: object) -> object:
+def failing_worker(target: object) -> object:
     """Return what a process of a replay is to run; `target`, unless it is a pool's."""
     name = (getattr(target, "__module__", None), getattr(target, "__qualname__", None))
     return _Worker(target) if callable(target) and name == _WORKER else target

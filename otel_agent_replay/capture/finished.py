@@ -96,6 +96,25 @@ class FinishedSpan:
         return str(self.marks.get(semconv.RUN_ID, ""))
 
     @property
+    def key(self) -> tuple[int, int]:
+        """The ids of its trace and its span."""
+        context = self.span.context
+        return (context.trace_id, context.span_id) if context else (0, 0)
+
+    @property
+    def cut_by_limits(self) -> int:
+        """How many attributes, events and links, at least, the SDK's limits took.
+
+        Our own attributes travel beside the span too, so none of them is lost.
+        """
+        span = self.span
+        lost = span.dropped_attributes
+        if lost:
+            own = {*self.marks, *self.extra}
+            lost = max(0, lost - len(own.difference(span.attributes or ())))
+        return lost + span.dropped_events + span.dropped_links
+
+    @property
     def tells_losses(self) -> bool:
         """Whether it ends a run, or a process's part of one."""
         return semconv.RUN_STEP_COUNT in self.marks

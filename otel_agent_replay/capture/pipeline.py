@@ -150,7 +150,7 @@ class Pipeline:
             if put(alone, SPAN_BYTES, spare=_SPARE):
                 return
         self.losses.count(finished.run_id, "queue")
-        self._dropped.append(_key(finished))
+        self._dropped.append(finished.key)
 
     def begin(self, begun: Begun) -> None:
         """Take a span that has begun; it is told of only if it has not ended by then."""
@@ -241,7 +241,7 @@ class Pipeline:
             for each in finished:
                 self.losses.count(each.run_id, "store")
             return
-        ended = {_key(each) for each in finished}
+        ended = {each.key for each in finished}
         begun = [b for b in batch if isinstance(b, Begun) and b.key not in ended]
         # That there is a run is written down first of all: packing may take a while.
         self._backlog.put((), self._opened(finisher, [b for b in begun if b.is_run]))
@@ -264,7 +264,7 @@ class Pipeline:
     def _take(self, finisher: Finisher, each: FinishedSpan, taken: _Taken) -> None:
         """Pack a span, and say whether it goes to the store or is held."""
         packed = self._packed(finisher, each)
-        self._journal.ended(_key(each))
+        self._journal.ended(each.key)
         if packed is None:
             return
         sifted = self._sampler.sift(packed)
@@ -305,7 +305,7 @@ class Pipeline:
         yield lambda: None
 
     def _packed(self, finisher: Finisher, each: FinishedSpan) -> PackedSpan | None:
-        cut = _cut_by_limits(each)
+        cut = each.cut_by_limits
         if cut:
             self.losses.count(each.run_id, "sdk_limit", cut)
         lost = self.losses.take(each.run_id) if each.tells_losses else {}
@@ -396,21 +396,3 @@ class Pipeline:
             LOGGER.warning("%d spans are lost: no store took them", self._unready)
         if opened:
             self._backlog.put(cut_off(opened, time.time_ns()), spare=True)
-
-
-def _cut_by_limits(finished: FinishedSpan) -> int:
-    """Return how many attributes, events and links, at least, the SDK's limits took.
-
-    Our own attributes travel beside the span too, so none of them is lost.
-    """
-    span = finished.span
-    lost = span.dropped_attributes
-    if lost:
-        own = {*finished.marks, *finished.extra}
-        lost = max(0, lost - len(own.difference(span.attributes or ())))
-    return lost + span.dropped_events + span.dropped_links
-
-
-def _key(finished: FinishedSpan) -> Key:
-    context = finished.span.context
-    return (context.trace_id, context.span_id) if context else (0, 0)
