@@ -7,64 +7,11 @@ import sys
 from dataclasses import replace
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from otel_agent_replay.model.call import Call, Outcome, RecordedException
-from otel_agent_replay.model.messages import Message, ModelResponse, Usage
-from otel_agent_replay.model.payload import Chunk, HttpRequest, HttpResponse, dump_json
-from otel_agent_replay.model.run import Run
-from otel_agent_replay.model.step import Step
-from otel_agent_replay.replay.compare import compare, compare_many
-
-
-def tool(name, inputs=None, value=None, **outcome):
-    call = Call(kind="tool", name=name, inputs=inputs or {})
-    return {"call": call, "outcome": Outcome(value=value, **outcome)}
-
-
-def chat(sent, answer, *, host="api.test", cost=None):
-    body = dump_json({"messages": sent}).encode()
-    url = f"https://{host}/v1/chat"
-    call = Call(
-        kind="model",
-        name=f"POST {host}/v1/chat",
-        request=HttpRequest(method="POST", url=url, body=body),
-    )
-    message = Message(role="assistant", parts=({"type": "text", "content": answer},))
-    wire = HttpResponse(status=200, chunks=(Chunk(data=answer.encode()),))
-    return {
-        "call": call,
-        "outcome": Outcome(response=wire),
-        "response": ModelResponse(
-            id=f"id of {answer}",
-            messages=(message,),
-            usage=Usage(input_tokens=10, output_tokens=len(answer)),
-        ),
-        "cost_usd": cost,
-    }
-
-
-def run(*steps, run_id="r", **fields):
-    built = tuple(
-        Step(
-            index=n,
-            span_id=f"{n}",
-            **{"start_ns": n * 10, "end_ns": n * 10 + 5, **each},
-        )
-        for n, each in enumerate(steps)
-    )
-    return Run(run_id=run_id, trace_id="t", steps=built, **fields)
-
-
-def sides(comparison):
-    return [
-        (row.a and row.a.index, row.b and row.b.index, [f.path for f in row.fields])
-        for row in comparison.rows
-    ]
-
-
-def cells(compared):
-    return [tuple(s and s.index for s in row.steps) for row in compared.rows]
+from otel_agent_replay.model.payload import Chunk, HttpRequest, HttpResponse
+from otel_agent_replay.replay.compare import compare
+from tests.replay.compared import chat, run, sides, steps, tool
 
 
 def test_a_run_is_the_same_as_itself():
@@ -223,17 +170,6 @@ def test_a_run_that_failed_answers_otherwise_than_one_that_returned_nothing():
     assert compare(run(), run(outcome=Outcome(error=error))).answer
 
 
-steps = st.lists(
-    st.builds(
-        tool,
-        st.sampled_from("abc"),
-        st.sampled_from([{}, {"n": 1}, {"n": 2}]),
-        st.sampled_from([None, 1]),
-    ),
-    max_size=8,
-)
-
-
 @given(steps, steps)
 def test_every_step_has_exactly_one_row(one, two):
     """Nothing is left out or told twice; only equal runs are the same."""
@@ -346,44 +282,6 @@ def test_tools_state_and_answers_to_the_same_question():
     assert told == {"t": (2, 1, 0, 1), "u": (0, 1, 1, 0)}
     assert [field.path for field in found.state] == ["k"]
     assert [row.answered_otherwise for row in found.rows][:1] == [True]
-
-
-def test_many_runs_stand_beside_the_first():
-    """A row a step, a cell a run; what several others do alike shares a row."""
-    base = run(tool("a"), tool("b", {"n": 1}), tool("c"))
-    one = run(tool("a"), tool("b", {"n": 2}), tool("new"), run_id="one")
-    two = run(tool("a"), tool("b", {"n": 1}), tool("new"), tool("c"), run_id="two")
-
-    found = compare_many(base, one, two)
-
-    assert cells(found) == [(0, 0, 0), (1, 1, 1), (None, 2, 2), (2, None, 3)]
-    assert found.shared == 1
-    assert [len(each) for each in found.rows[1].fields] == [0, 1, 0]
-    assert [each.b for each in found.comparisons] == ["one", "two"]
-    assert compare_many(base, replace(base, run_id="x")).same
-
-
-def test_what_several_runs_do_alike_shares_a_row():
-    """Steps of one kind and name after the same step stand side by side."""
-    base = run(tool("a"))
-    one = run(tool("a"), tool("new", {"n": 1}))
-    two = run(tool("a"), tool("other"), tool("new", {"n": 2}))
-
-    found = compare_many(base, one, two)
-
-    assert cells(found) == [(0, 0, 0), (None, None, 1), (None, 1, 2)]
-
-
-@given(steps, steps, steps)
-def test_every_step_of_many_runs_has_one_cell(one, two, three):
-    """Nothing is left out or told twice."""
-    runs = run(*one), run(*two), run(*three)
-
-    rows = compare_many(*runs).rows
-
-    for column, each in enumerate(runs):
-        told = [row.steps[column].index for row in rows if row.steps[column]]
-        assert sorted(told) == [s.index for s in each.steps]
 
 
 def test_a_thousand_steps_of_growing_conversation_are_compared():
